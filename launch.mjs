@@ -1,0 +1,50 @@
+/**
+ * Any script of the project in, that script running on the project's own Node out.
+ *
+ * Plain JavaScript, since it must run on every Node from 20 on. It installs what package-lock.json asks for where
+ * node_modules is missing or stale, then hands over to the exact Node that came as an optional package.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { arch, constants, platform } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(fileURLToPath(import.meta.url))
+const stampFile = join(root, 'node_modules', '.attending-lock')
+
+function lockDigest() {
+  return createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .update(readFileSync(join(root, 'package.json')))
+    .digest('hex')
+}
+
+function installIfStale() {
+  const digest = lockDigest()
+  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === digest) return
+  process.stderr.write('Installing packages (once; again only when package-lock.json changes) ...\n')
+  const npm = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2], shell: platform() === 'win32' })
+  if (npm.status !== 0) {
+    process.stderr.write('npm ci failed; nothing was started.\n')
+    process.exit(npm.status ?? 1)
+  }
+  writeFileSync(stampFile, digest)
+}
+
+/** The Node of the optional package, else the one that runs now, provided that it strips types by itself. */
+function findNode() {
+  const own = join(root, 'node_modules', `node-${platform()}-${arch()}`, 'bin', 'node')
+  if (existsSync(own)) return own
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+  if (major > 22 || (major === 22 && minor >= 18)) return process.execPath
+  process.stderr.write(`Node ${process.versions.node} cannot run TypeScript as it stands, and no Node package exists for ${platform()}-${arch()}: install Node 22.18 or newer.\n`)
+  process.exit(1)
+}
+
+installIfStale()
+const node = findNode()
+const child = spawn(node, process.argv.slice(2), { stdio: 'inherit', env: { ...process.env, PATH: dirname(node) + delimiter + (process.env.PATH ?? '') } })
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)))

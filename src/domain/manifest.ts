@@ -1,0 +1,114 @@
+/** The only schema of a bundle's manifest: `export` writes it, `infer` reads it, the API shows it. */
+import { z } from 'zod'
+import { OUTPUT_NAMES } from './outputs.ts'
+import { Problem } from './problem.ts'
+
+export const MANIFEST_SCHEMA_VERSION = 1
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
+const modelId = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,127}$/)
+
+const codedConcept = z.strictObject({ value: z.string(), scheme: z.string(), meaning: z.string() })
+
+const inputSchema = z.strictObject({
+  /** The graph's input for pixels. */
+  name: z.string(),
+  layout: z.enum(['nchw', 'nhwc']),
+  channels: z.union([z.literal(1), z.literal(3)]),
+  height: z.int().positive(),
+  width: z.int().positive(),
+  /** How the source rectangle is chosen: 'crop' is the centered square of the short side, 'pad' the centered square of the long side, 'stretch' all of it. */
+  fit: z.enum(['crop', 'pad', 'stretch']),
+  /** 'bilinear-antialias' is a triangle filter as wide as the reduction, as in Pillow; 'bilinear' samples four neighbors. */
+  resize: z.enum(['bilinear-antialias', 'bilinear']),
+  /** Per channel, on pixels in [0, 1]: (pixel - mean) / deviation. */
+  mean: z.array(z.number()),
+  deviation: z.array(z.number().positive()),
+  /** DICOM modalities that the model was made for; empty accepts all with a warning. */
+  modalities: z.array(z.string()),
+})
+
+const outputSchema = z.strictObject({
+  /** The graph's name of the output. */
+  name: z.string(),
+  /** Axes outermost first, the batch included. */
+  axes: z.array(z.string()),
+})
+
+const structureSchema = z.strictObject({
+  layers: z.array(z.int().nonnegative()),
+  communities: z.int().positive(),
+  /** DCMM or SBM options as trained, shown but not acted on. */
+  options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  /** Graph input [batch] float: 1 as trained, 0 neutralised. */
+  structureInput: z.string().nullable(),
+  /** Graph input [batch] uint32, where the graph samples. */
+  seedInput: z.string().nullable(),
+  /** SBM only: how the mask is made by default. */
+  maskMode: z.enum(['expected', 'threshold', 'topP', 'sample']).nullable(),
+})
+
+const metricsSchema = z.strictObject({
+  split: z.string(),
+  images: z.int(),
+  accuracy: z.number(),
+  auc: z.number(),
+  balancedAccuracy: z.number(),
+  ece: z.number(),
+  brier: z.number(),
+  nll: z.number(),
+})
+
+export const manifestSchema = z.strictObject({
+  schemaVersion: z.int(),
+  id: modelId,
+  version: z.string(),
+  title: z.string(),
+  network: z.enum(['vit', 'dcmm-vit', 'sbm-vit', 'other-vit']),
+  createdAt: z.string(),
+  graph: z.strictObject({ file: z.literal('model.onnx'), sha256, opset: z.int(), ir: z.int(), ops: z.enum(['function', 'standard']), batchInvariant: z.boolean() }),
+  tail: z.strictObject({ file: z.literal('tail.onnx'), sha256 }).nullable(),
+  customOps: z.array(z.strictObject({ domain: z.string(), name: z.string(), version: z.int() })),
+  input: inputSchema,
+  outputs: z.partialRecord(z.enum(OUTPUT_NAMES), outputSchema),
+  patchGrid: z.strictObject({ height: z.int().positive(), width: z.int().positive() }),
+  /** Tokens before the first patch: the class token and registers. */
+  prefixTokens: z.int().nonnegative(),
+  classTokenIndex: z.int().nonnegative(),
+  depth: z.int().positive(),
+  heads: z.int().positive(),
+  structure: structureSchema.nullable(),
+  classes: z.array(z.strictObject({ name: z.string(), code: codedConcept.nullable() })).min(2),
+  /** Divides the logits for the calibrated probability; fitted on the validation split. */
+  temperature: z.number().positive().nullable(),
+  parity: z.strictObject({ absolute: z.number().positive(), relative: z.number().nonnegative() }),
+  training: z.record(z.string(), z.unknown()).nullable(),
+  metrics: z.array(metricsSchema),
+  intendedUse: z.string(),
+  limits: z.array(z.string()),
+  licence: z.string(),
+  attributions: z.array(z.string()),
+})
+
+export type Manifest = z.infer<typeof manifestSchema>
+export type ManifestInput = Manifest['input']
+
+/**
+ * A checked manifest.
+ *
+ * Throws: "manifest-invalid", saying whether it is older, newer or wrong, and where.
+ */
+export function parseManifest(json: unknown): Manifest {
+  const version = (json as { schemaVersion?: unknown } | null)?.schemaVersion
+  if (typeof version === 'number' && version !== MANIFEST_SCHEMA_VERSION) {
+    throw new Problem(
+      'manifest-invalid',
+      `the manifest's schema is ${version < MANIFEST_SCHEMA_VERSION ? 'older' : 'newer'} (${version}) than this program's (${MANIFEST_SCHEMA_VERSION})`,
+      {},
+    )
+  }
+  const parsed = manifestSchema.safeParse(json)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  throw new Problem('manifest-invalid', `manifest: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`, {})
+}

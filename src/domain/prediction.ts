@@ -1,0 +1,113 @@
+/** What crosses between the HTTP edge and an engine: a request, its answer, and the artifacts that maps are drawn from. */
+import type { ClassOutput, Explanation, ExplanationMap } from './explanation.ts'
+import type { ImageFacts } from './image.ts'
+import type { Manifest } from './manifest.ts'
+import type { Placement } from './placement.ts'
+
+/** Options of one prediction, as asked for. */
+export interface PredictionOptions {
+  /** From 1. */
+  readonly frame: number
+  /** Names of maps, null for the cheap ones. */
+  readonly maps: readonly string[] | null
+  /** Explained class, null for the predicted one. */
+  readonly explainedClass: string | null
+  readonly seed: number
+  /** SBM only: masks drawn; 0 for none. */
+  readonly samples: number
+}
+
+export interface PredictRequest {
+  readonly kind: 'predict'
+  readonly modelId: string
+  readonly bytes: Uint8Array
+  readonly options: PredictionOptions
+}
+
+/** The 8-bit image that a map is laid over: the whole source grid. */
+export interface DisplayImage {
+  readonly rows: number
+  readonly columns: number
+  readonly channels: 1 | 3
+  /** [rows, columns, channel], 0 is black. */
+  readonly pixels: Uint8Array
+}
+
+export interface Provenance {
+  readonly software: string
+  readonly graphSha256: string
+  readonly preprocessingSha256: string
+  readonly inputSha256: string
+  readonly seed: number | null
+  readonly runtime: string
+}
+
+export interface TimingMs {
+  readonly decode: number
+  readonly preprocess: number
+  readonly infer: number
+  readonly explain: number
+  readonly queue: number
+  readonly render: number
+}
+
+/** What an engine hands back: the answer's facts and what its maps are drawn from. */
+export interface Prediction {
+  readonly model: { readonly id: string; readonly version: string; readonly network: Manifest['network']; readonly graphSha256: string }
+  readonly input: ImageFacts & { readonly placement: Placement }
+  readonly explanation: Explanation
+  readonly display: DisplayImage
+  readonly provenance: Provenance
+  readonly timingMs: TimingMs
+}
+
+export type MapStyle = 'overlay' | 'heat' | 'panel'
+export type MapFormat = 'png' | 'svg' | 'npy' | 'json'
+
+/** How one map is drawn; each field is a query parameter of the API. */
+export interface RenderOptions {
+  readonly format: MapFormat
+  readonly style: MapStyle
+  /** 0 shows the windowed image bit for bit, 1 the map alone. */
+  readonly alpha: number
+  readonly head: number | null
+  readonly colormap: string | null
+  /** 'source' is the source grid, 'grid' one pixel a patch, a number the longest side in pixels. */
+  readonly size: 'source' | 'grid' | number
+}
+
+/** The caption facts that a drawn map carries in its strip and its text chunks. */
+export interface RenderCaption {
+  readonly requestId: string
+  /** ISO 8601, UTC, from the stored record, so that equal requests give equal bytes. */
+  readonly createdAt: string
+  readonly modelId: string
+  readonly modelVersion: string
+  readonly graphSha256: string
+  readonly inputSha256: string
+  readonly predictedClass: ClassOutput
+}
+
+export interface RenderRequest {
+  readonly kind: 'render'
+  readonly display: DisplayImage
+  readonly placement: Placement
+  readonly map: ExplanationMap
+  /** All maps of the answer, for the panel style. */
+  readonly maps: readonly ExplanationMap[]
+  readonly caption: RenderCaption
+  readonly options: RenderOptions
+}
+
+export interface RenderedMap {
+  readonly mediaType: string
+  readonly bytes: Uint8Array
+}
+
+/** The engine pool as the rooms outside it know it. Every call may throw "overloaded", "deadline-exceeded" or "engine-lost". */
+export interface Engines {
+  predict(request: PredictRequest, signal?: AbortSignal): Promise<Prediction>
+  render(request: RenderRequest, signal?: AbortSignal): Promise<RenderedMap>
+}
+
+export const NOTICE = 'Research use only. Not for diagnosis.'
