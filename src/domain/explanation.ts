@@ -14,6 +14,16 @@ export interface CommunityFacts {
   readonly index: number
   /** Part of the patches whose strongest community this is, 0 to 1. */
   readonly share: number
+  /** Logit of the explained class minus the same with this community's patches hidden from the class token in the last layer; null without a tail. */
+  readonly deltaLogit: number | null
+  /** Shapley value of the explained class's logit; null where it was not asked for. */
+  readonly shapley: number | null
+}
+
+/** A value that the color bar marks, such as the level of uniform attention. */
+export interface RangeMark {
+  readonly value: number
+  readonly label: string
 }
 
 /** One map. Values are stated in `method`; a flat map says so in `notes`. */
@@ -22,6 +32,10 @@ export interface ExplanationMap {
   readonly title: string
   readonly kind: MapKind
   readonly classSpecific: boolean
+  /** The class that a class-specific map explains. */
+  readonly explainedClass: string | null
+  /** The layer that is shown, from 0; null where a map joins several. */
+  readonly layer: number | null
   /** Whether a change of what the map shows changes this prediction, or whether it only describes the network's inside. */
   readonly role: 'causal' | 'descriptive'
   /** [gridHeight, gridWidth] */
@@ -29,13 +43,21 @@ export interface ExplanationMap {
   /** [head, gridHeight, gridWidth], where heads can be shown singly. */
   readonly heads: Tensor | null
   readonly range: MapRange | null
+  /** Values that the color bar marks beside its ends. */
+  readonly marks: readonly RangeMark[]
+  /** How the grid is drawn larger: 'nearest' where a value between two patches has no meaning. */
+  readonly interpolation: 'bilinear' | 'nearest'
   readonly unit: string
   readonly method: string
   /** The paper's equation or the clause behind the method. */
   readonly source: string
   /** How sure each patch's label is, [gridHeight, gridWidth] in [0, 1]; categorical maps only. */
   readonly confidence: Tensor | null
+  /** The same for each head of `heads`, [head, gridHeight, gridWidth]. */
+  readonly headConfidence: Tensor | null
   readonly communities: readonly CommunityFacts[]
+  /** Numbers that belong to the map: a residual, a sum, a count of nodes. */
+  readonly numbers: Readonly<Record<string, number>>
   readonly notes: readonly string[]
   /** One sentence for those who can't see the map. */
   readonly altText: string
@@ -56,12 +78,64 @@ export interface CounterfactualClass {
   readonly deltaLogit: number
 }
 
+export interface Counterfactual {
+  readonly structure: 'removed'
+  /** 'network': removed in every layer. 'last-block': removed in the last layer alone, though earlier ones carry it too. */
+  readonly scope: 'network' | 'last-block'
+  readonly classes: readonly CounterfactualClass[]
+}
+
+/** What the structure does in one head of one structured layer, seen from the class token. */
+export interface HeadFacts {
+  readonly layer: number
+  readonly head: number
+  /** Degree of the class token; null where the network has none. */
+  readonly classTokenDegree: number | null
+  /** Largest absolute bias in the class token's row. */
+  readonly largestBias: number
+  /** Whether the class token's row has no contrast, so that the structure is off for the decision in this head. */
+  readonly isInactive: boolean
+}
+
+/** Facts about the structure that every answer states. */
+export interface StructureFacts {
+  readonly heads: number
+  readonly inactiveHeads: number
+  readonly largestClassTokenBias: number
+  readonly perHead: readonly HeadFacts[]
+}
+
+/** Rank correlation (Spearman) of two maps of the same answer. */
+export interface MapAgreement {
+  readonly maps: readonly [string, string]
+  /** -1 to 1; null where a map is flat. */
+  readonly rankCorrelation: number | null
+}
+
+export interface Agreement {
+  readonly pairs: readonly MapAgreement[]
+  /** Whether any pair falls below `threshold`. */
+  readonly isLow: boolean
+  readonly threshold: number
+}
+
+/** How the answer varies over drawn masks. Probabilities are not calibrated. */
+export interface Uncertainty {
+  readonly samples: number
+  readonly seed: number
+  readonly classes: readonly { readonly name: string; readonly meanProbability: number; readonly standardDeviation: number }[]
+  /** Part of the masks whose predicted class differs from that of the mean. */
+  readonly flipRate: number
+}
+
 export interface Explanation {
   readonly classes: readonly ClassOutput[]
   readonly predictedClass: string
   readonly explainedClass: string
-  readonly counterfactual: { readonly structure: 'removed'; readonly scope: 'network'; readonly classes: readonly CounterfactualClass[] } | null
+  readonly counterfactual: Counterfactual | null
   readonly maps: readonly ExplanationMap[]
-  /** Facts about the structure that every answer states: inactive heads, largest bias. */
-  readonly structure: { readonly heads: number; readonly inactiveHeads: number; readonly largestClassTokenBias: number } | null
+  readonly structure: StructureFacts | null
+  readonly communities: readonly CommunityFacts[]
+  readonly agreement: Agreement | null
+  readonly uncertainty: Uncertainty | null
 }

@@ -51,6 +51,8 @@ export interface ModelOutputs {
   readonly asTrained: NamedOutputs
   /** The same weights with the structure neutralised in every layer; absent for a plain network. */
   readonly withoutStructure: NamedOutputs | null
+  /** One entry a drawn mask, where the request asked for samples: logits, and attention where it was asked for. */
+  readonly samples?: readonly NamedOutputs[]
 }
 
 /**

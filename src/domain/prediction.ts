@@ -74,6 +74,8 @@ export interface RenderOptions {
   readonly colormap: string | null
   /** 'source' is the source grid, 'grid' one pixel a patch, a number the longest side in pixels. */
   readonly size: 'source' | 'grid' | number
+  /** Adds the strip with legend and caption below an overlay or a heat map, which then is no longer the source grid alone. Absent means no. */
+  readonly strip?: boolean
 }
 
 /** The caption facts that a drawn map carries in its strip and its text chunks. */
