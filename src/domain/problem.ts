@@ -24,6 +24,7 @@ export interface ProblemFacts {
   'transfer-syntax-unsupported': { readonly transferSyntaxUid: string }
   'sop-class-unsupported': NoFacts
   'uid-invalid': { readonly keyword: string }
+  'attribute-missing': { readonly keyword: string }
   'pixel-data-missing': NoFacts
   'pixel-data-truncated': { readonly expectedBytes: number; readonly actualBytes: number }
   'bits-unsupported': { readonly bitsAllocated: number; readonly bitsStored: number }
