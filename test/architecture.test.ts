@@ -36,7 +36,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   // Commands: the road, or one step of it, from a terminal.
   'src/inspect.ts': { imports: ['src/domain', 'src/imaging'] },
   'src/predict.ts': { imports: ['src/*'] },
-  'src/demo.ts': { imports: ['src/*'] },
+  'src/demo': { imports: ['src/*'] },
   models: { imports: ['src/domain', 'src/tensor', 'src/imaging'], owns: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', 'assemblyscript'] },
   // Evaluating a bundle runs it where it will be served: in ONNX Runtime, through infer.
   'models/evaluate.ts': { imports: ['models', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer'] },
