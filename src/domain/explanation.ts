@@ -43,6 +43,8 @@ export interface ExplanationMap {
   /** [head, gridHeight, gridWidth], where heads can be shown singly. */
   readonly heads: Tensor | null
   readonly range: MapRange | null
+  /** The printed limits of `heads`, the same for all of them. */
+  readonly headRange: MapRange | null
   /** Values that the color bar marks beside its ends. */
   readonly marks: readonly RangeMark[]
   /** How the grid is drawn larger: 'nearest' where a value between two patches has no meaning. */

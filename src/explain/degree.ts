@@ -1,0 +1,59 @@
+/** Degrees in, how strongly each patch takes part in the structure out. */
+import type { ExplanationMap } from '../domain/explanation.ts'
+import { buildMap, extremesOf, toShort } from './build-map.ts'
+import { declared, isOnlyInLastLayer, lastStructuredLayer, type MapContext, type MapMethod, outputOf, reachNote } from './map-method.ts'
+import { headRows, lastLayer, meanOfRows, toHeadGrids, toPatchGrid } from './patch-grid.ts'
+import { structureFacts } from './structure-facts.ts'
+
+export const degree: MapMethod = {
+  name: 'degree',
+  title: 'Degree',
+  isDefault: true,
+  readsTail: false,
+  needs: (manifest) => declared(manifest, 'degree'),
+  build: degreeMap,
+}
+
+function degreeMap(context: MapContext): ExplanationMap {
+  const { manifest } = context
+  const raw = headRows(lastLayer(outputOf(context.outputs.asTrained, 'degree')))
+  const patches = raw.map((row) => row.subarray(manifest.prefixTokens))
+  const largest = patches.map((row) => extremesOf(row).max)
+  const rows = raw.map((row, head) => Float64Array.from(row, (value) => ((largest[head] ?? 0) > 0 ? value / (largest[head] ?? 1) : 0)))
+  const zeros = patches.flatMap((row) => [...row]).filter((value) => value === 0).length / Math.max(1, patches.length * (patches[0]?.length ?? 1))
+  const isOff = Math.max(...largest) === 0
+  return buildMap({
+    name: 'degree',
+    title: 'Degree',
+    kind: 'sequential',
+    role: reachesPrediction(context) ? 'causal' : 'descriptive',
+    layer: lastStructuredLayer(manifest),
+    grid: toPatchGrid(meanOfRows(rows), manifest),
+    heads: toHeadGrids(rows, manifest),
+    range: { min: 0, max: 1 },
+    unit: "of the head's largest",
+    method: "degree over the largest of the head's patches, mean over heads",
+    source: 'theta of the degree-corrected mixed-membership model, Jin, Ke and Luo, arXiv:1708.07852, section 1',
+    numbers: { largestDegree: Math.max(...largest), shareOfZeros: zeros },
+    notes: [
+      ...(isOff ? ['degree branch inactive: every degree is 0'] : []),
+      `largest degree by head: ${largest.map(toShort).join(', ')}; exact zeros: ${Math.round(100 * zeros)} %`,
+      ...inactiveNote(context),
+      reachNote(manifest),
+    ],
+  })
+}
+
+/** A patch's degree acts as a key of the class token, or through later layers. */
+export function reachesPrediction({ manifest, outputs }: MapContext): boolean {
+  if (!isOnlyInLastLayer(manifest)) return true
+  const facts = structureFacts(manifest, outputs.asTrained)
+  return facts === null || facts.inactiveHeads < facts.heads
+}
+
+/** What a map says of heads whose structure is off for the decision. */
+export function inactiveNote({ manifest, outputs }: MapContext): readonly string[] {
+  const facts = structureFacts(manifest, outputs.asTrained)
+  if (facts === null || facts.inactiveHeads === 0) return []
+  return [`inactive heads: ${facts.inactiveHeads} of ${facts.heads}; there the structure does not touch the class token's row`]
+}

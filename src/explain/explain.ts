@@ -1,0 +1,107 @@
+/** A model's outputs in, the whole explanation out: classes, the counterfactual, what the structure does, and the maps asked for. */
+import type { ClassOutput, Counterfactual, Explanation } from '../domain/explanation.ts'
+import type { Manifest } from '../domain/manifest.ts'
+import type { ModelOutputs, OutputName, RunTail } from '../domain/outputs.ts'
+import type { PredictionOptions } from '../domain/prediction.ts'
+import { Problem } from '../domain/problem.ts'
+import { softmax } from '../tensor/softmax.ts'
+import { extremesOf } from './build-map.ts'
+import { communitiesIn } from './communities.ts'
+import { methodsFor } from './map-catalog.ts'
+import { isOnlyInLastLayer, type MapContext, outputOf } from './map-method.ts'
+import { structureFacts } from './structure-facts.ts'
+import { createTailStudy, logitsOf, STRUCTURE_REMOVED, type TailStudy, tailNeeds } from './tail-study.ts'
+
+/** Outputs that every answer reads, as far as the bundle declares them: what the structure does at the class token. */
+const ALWAYS: readonly OutputName[] = ['logits', 'degree', 'bias', 'mask']
+
+/**
+ * The outputs that the asked maps need, in the manifest's order of names.
+ *
+ * Throws: "map-unknown".
+ */
+export function outputsNeeded(manifest: Manifest, maps: readonly string[] | null): readonly OutputName[] {
+  const methods = methodsFor(manifest, maps)
+  const needed = new Set<OutputName>(ALWAYS.filter((name) => manifest.outputs[name] !== undefined))
+  for (const method of methods) {
+    for (const name of method.needs(manifest) ?? []) needed.add(name)
+    if (method.readsTail) for (const name of tailNeeds(manifest)) needed.add(name)
+  }
+  return [...needed]
+}
+
+/**
+ * The explanation of one image's outputs. The same outputs and options give the same bits.
+ *
+ * Throws: "map-unknown", "parameter-invalid" for a class that the model does not have, "output-missing", "shape-mismatch".
+ */
+export async function explain(manifest: Manifest, outputs: ModelOutputs, tail: RunTail | null, options: PredictionOptions): Promise<Explanation> {
+  const methods = methodsFor(manifest, options.maps)
+  const classes = classOutputs(manifest, outputOf(outputs.asTrained, 'logits').data)
+  const predicted = predictedOf(classes)
+  const study = tail === null || outputs.asTrained.scores === undefined ? null : createTailStudy(manifest, outputs, tail)
+  const context: MapContext = {
+    manifest,
+    outputs,
+    explainedClass: classNamed(classes, options.explainedClass ?? predicted.name),
+    communities: communitiesIn(outputs.asTrained, manifest),
+    tail: study,
+  }
+  const maps = await Promise.all(methods.map((method) => method.build(context)))
+  return {
+    classes,
+    predictedClass: predicted.name,
+    explainedClass: context.explainedClass.name,
+    counterfactual: await counterfactualOf(manifest, classes, outputs, study),
+    maps,
+    structure: structureFacts(manifest, outputs.asTrained),
+    communities: context.communities?.facts ?? [],
+    agreement: null,
+    uncertainty: null,
+  }
+}
+
+/** Every class with its logit and probability, and the calibrated one where the bundle has a temperature. */
+export function classOutputs(manifest: Pick<Manifest, 'classes' | 'temperature'>, logits: Float32Array): readonly ClassOutput[] {
+  if (logits.length !== manifest.classes.length) throw new Problem('shape-mismatch', 'logits are not one a class', { expected: [manifest.classes.length], actual: [logits.length] })
+  const { temperature } = manifest
+  const raw = softmax(logits)
+  const calibrated = temperature === null ? null : softmax(Float64Array.from(logits, (logit) => logit / temperature))
+  return manifest.classes.map(({ name, code }, index) => ({
+    name,
+    code,
+    logit: logits[index] ?? 0,
+    probability: raw[index] ?? 0,
+    calibratedProbability: calibrated?.[index] ?? null,
+  }))
+}
+
+/** The class of the largest logit; the first of equals. */
+function predictedOf(classes: readonly ClassOutput[]): ClassOutput {
+  const predicted = classes[extremesOf(classes.map(({ logit }) => logit)).argmax]
+  if (predicted === undefined) throw new Problem('shape-mismatch', 'a model without classes', { expected: [2], actual: [0] })
+  return predicted
+}
+
+function classNamed(classes: readonly ClassOutput[], name: string): { readonly index: number; readonly name: string } {
+  const index = classes.findIndex((candidate) => candidate.name === name)
+  if (index < 0) throw new Problem('parameter-invalid', 'the model has no class of this name', { parameter: 'class' })
+  return { index, name }
+}
+
+/** What the answer would be without the structure: from the second run, else from the tail. */
+async function counterfactualOf(manifest: Manifest, classes: readonly ClassOutput[], outputs: ModelOutputs, tail: TailStudy | null): Promise<Counterfactual | null> {
+  if (manifest.structure === null) return null
+  if (outputs.withoutStructure !== null) return toCounterfactual(classes, outputOf(outputs.withoutStructure, 'logits').data, 'network')
+  if (tail === null) return null
+  return toCounterfactual(classes, logitsOf(await tail.ask([STRUCTURE_REMOVED]), 0), isOnlyInLastLayer(manifest) ? 'network' : 'last-block')
+}
+
+function toCounterfactual(classes: readonly ClassOutput[], logits: Float32Array, scope: Counterfactual['scope']): Counterfactual {
+  const probabilities = softmax(logits)
+  return {
+    structure: 'removed',
+    scope,
+    classes: classes.map(({ name, logit }, index) => ({ name, logit: logits[index] ?? 0, probability: probabilities[index] ?? 0, deltaLogit: logit - (logits[index] ?? 0) })),
+  }
+}

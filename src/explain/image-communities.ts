@@ -1,0 +1,146 @@
+/** Memberships of every head in, one labelling of the image's patches out. */
+import type { CommunityFacts } from '../domain/explanation.ts'
+import { Problem } from '../domain/problem.ts'
+import { averageLink, cutTree, meanSilhouette } from '../tensor/average-link.ts'
+import { at, type Tensor, tensorOf } from '../tensor/tensor.ts'
+import { MOST_LABELS } from './build-map.ts'
+import { type TokenLayout, tokenCount } from './patch-grid.ts'
+
+/** Squared distances below this are rounding: such patches are the same to every head. */
+const SAME_BELOW = 1e-9
+
+export interface ImageCommunities {
+  /** The community of every patch, by descending share from 0. */
+  readonly labels: Int32Array
+  readonly count: number
+  /** [patch]: part of a patch's co-membership that lies in its own community, each community weighing the same. */
+  readonly confidence: Float32Array
+  readonly facts: readonly CommunityFacts[]
+  /** Mean silhouette width of the labelling; null for one community. */
+  readonly silhouette: number | null
+}
+
+/**
+ * How alike two patches are to the heads: the mean over heads of z_i . z_j.
+ *
+ * membership  [head, token, community], rows sum to 1; several of them are averaged
+ * returns     [patch, patch], symmetric
+ *
+ * Heads do not share labels, so memberships are never averaged: only which patches go together is.
+ */
+export function coMembership(memberships: readonly Tensor[], layout: TokenLayout): Float64Array {
+  const patches = layout.patchGrid.height * layout.patchGrid.width
+  const alike = new Float64Array(patches * patches)
+  for (const membership of memberships) {
+    const [heads = 0, tokens, communities = 0] = membership.shape
+    if (membership.shape.length !== 3 || tokens !== tokenCount(layout)) {
+      throw new Problem('shape-mismatch', 'memberships have other axes', { expected: [heads, tokenCount(layout), communities], actual: membership.shape })
+    }
+    const share = 1 / (heads * memberships.length)
+    for (let head = 0; head < heads; head++) addInnerProducts(alike, at(membership, head).data.subarray(layout.prefixTokens * communities), patches, communities, share)
+  }
+  return alike
+}
+
+/** Adds share * z_i . z_j for all pairs; z is [patch, community]. */
+function addInnerProducts(into: Float64Array, z: Float32Array, patches: number, communities: number, share: number): void {
+  for (let i = 0; i < patches; i++) {
+    for (let j = i; j < patches; j++) {
+      let product = 0
+      for (let k = 0; k < communities; k++) product += (z[i * communities + k] ?? 0) * (z[j * communities + k] ?? 0)
+      into[i * patches + j] = (into[i * patches + j] ?? 0) + share * product
+      if (j !== i) into[j * patches + i] = into[i * patches + j] ?? 0
+    }
+  }
+}
+
+/**
+ * The communities of the image: average-link clusters of the patches by how the heads group them.
+ *
+ * alike    [patch, patch] from `coMembership`
+ * returns  at most 8 communities, as many as separate best (mean silhouette), ordered by descending share, equal ones by their first patch
+ *
+ * The distance is the mean over heads of |z_i - z_j|^2 = alike_ii + alike_jj - 2 alike_ij. The same bits for the same memberships; renaming a head's communities changes nothing.
+ */
+export function imageCommunities(alike: Float64Array): ImageCommunities {
+  const patches = Math.round(Math.sqrt(alike.length))
+  const distance = toDistances(alike, patches)
+  const raw = bestCut(distance, patches)
+  const labels = orderByShare(raw.labels, raw.count)
+  const shares = sharesOf(labels, raw.count)
+  return {
+    labels,
+    count: raw.count,
+    confidence: confidenceOf(alike, labels, raw.count),
+    facts: shares.map((share, index) => ({ index, share, deltaLogit: null, shapley: null })),
+    silhouette: raw.silhouette,
+  }
+}
+
+function toDistances(alike: Float64Array, patches: number): Float64Array {
+  const distance = new Float64Array(alike.length)
+  for (let i = 0; i < patches; i++) {
+    for (let j = 0; j < patches; j++) {
+      const value = (alike[i * patches + i] ?? 0) + (alike[j * patches + j] ?? 0) - 2 * (alike[i * patches + j] ?? 0)
+      distance[i * patches + j] = i === j || value < SAME_BELOW ? 0 : value
+    }
+  }
+  return distance
+}
+
+function bestCut(distance: Float64Array, patches: number): { labels: Int32Array; count: number; silhouette: number | null } {
+  const merges = averageLink(distance, patches)
+  const distinct = 1 + merges.filter((merge) => merge.height > 0).length
+  let best: { labels: Int32Array; count: number; silhouette: number | null } = { labels: new Int32Array(patches), count: 1, silhouette: null }
+  for (let count = 2; count <= Math.min(MOST_LABELS, distinct); count++) {
+    const labels = cutTree(merges, patches, count)
+    const silhouette = meanSilhouette(distance, labels, count)
+    if (best.silhouette === null || silhouette > best.silhouette) best = { labels, count, silhouette }
+  }
+  return best
+}
+
+/** Labels renamed so that 0 is the commonest; equal ones keep the order of their first patch. */
+export function orderByShare(labels: ArrayLike<number>, count: number): Int32Array {
+  const sizes = sharesOf(labels, count)
+  const first = Array.from({ length: count }, (_, label) => Array.prototype.indexOf.call(labels, label))
+  const order = Array.from({ length: count }, (_, label) => label).sort((a, b) => (sizes[b] ?? 0) - (sizes[a] ?? 0) || (first[a] ?? 0) - (first[b] ?? 0))
+  const renamed = new Int32Array(count)
+  order.forEach((label, rank) => {
+    renamed[label] = rank
+  })
+  return Int32Array.from(labels, (label) => renamed[label] ?? 0)
+}
+
+/** Part of the items under each label. */
+export function sharesOf(labels: ArrayLike<number>, count: number): number[] {
+  const sizes = Array.from({ length: count }, () => 0)
+  for (let i = 0; i < labels.length; i++) sizes[labels[i] ?? 0] = (sizes[labels[i] ?? 0] ?? 0) + 1
+  return sizes.map((size) => size / labels.length)
+}
+
+function confidenceOf(alike: Float64Array, labels: Int32Array, count: number): Float32Array {
+  const patches = labels.length
+  const sizes = sharesOf(labels, count).map((share) => Math.round(share * patches))
+  return Float32Array.from(labels, (own, patch) => {
+    const means = new Float64Array(count)
+    for (let other = 0; other < patches; other++) {
+      const label = labels[other] ?? 0
+      means[label] = (means[label] ?? 0) + (alike[patch * patches + other] ?? 0) / (sizes[label] ?? 1)
+    }
+    const total = means.reduce((sum, value) => sum + value, 0)
+    return total > 0 ? (means[own] ?? 0) / total : 1 / count
+  })
+}
+
+/** Each token's loadings over their sum, so that they can be read beside memberships: [head, token, community]. Rows of zeros become uniform. */
+export function normalizedAffinity(loading: Tensor): Tensor {
+  const communities = loading.shape.at(-1) ?? 1
+  const data = Float32Array.from(loading.data)
+  for (let start = 0; start < data.length; start += communities) {
+    const row = data.subarray(start, start + communities)
+    const sum = row.reduce((total, value) => total + value, 0)
+    for (let k = 0; k < communities; k++) row[k] = sum > 0 ? (row[k] ?? 0) / sum : 1 / communities
+  }
+  return tensorOf(data, loading.shape)
+}

@@ -1,0 +1,81 @@
+/** A bundle's tail and one image's last block in, exact answers about the class token's row out. */
+import type { Manifest } from '../domain/manifest.ts'
+import type { ModelOutputs, OutputName, RunTail, TailAnswer } from '../domain/outputs.ts'
+import { at, tensorOf } from '../tensor/tensor.ts'
+import { isInLastLayer, outputOf } from './map-method.ts'
+import { classTokenRows, tokenCount } from './patch-grid.ts'
+import { biasRows } from './structure-facts.ts'
+
+/** One change of the last block: the structure's strength, and which keys the class token may see. */
+export interface TailChange {
+  readonly alpha: number
+  /** Tokens that are hidden from the class token in every head. */
+  readonly hidden: readonly number[]
+}
+
+export interface TailStudy {
+  readonly heads: number
+  readonly tokens: number
+  /** Scores of the class token before the structure's bias, [head][token]. */
+  readonly scores: readonly ArrayLike<number>[]
+  /** What the structure adds to them, [head][token]; zeros where the last layer carries none. */
+  readonly bias: readonly ArrayLike<number>[]
+  /** The answer to each change, in order. */
+  ask(changes: readonly TailChange[]): Promise<TailAnswer>
+  /** The answer without a change, asked once. */
+  unchanged(): Promise<TailAnswer>
+}
+
+export const AS_TRAINED: TailChange = { alpha: 1, hidden: [] }
+export const STRUCTURE_REMOVED: TailChange = { alpha: 0, hidden: [] }
+
+/** Outputs that a tail may read, as far as the bundle declares them. */
+export function tailNeeds(manifest: Manifest): readonly OutputName[] {
+  const wanted: readonly OutputName[] = ['attention', 'scores', 'bias', 'mask', 'values', 'residual']
+  return wanted.filter((name) => manifest.outputs[name] !== undefined)
+}
+
+/** The study of one image. Throws: "output-missing" without the last layer's scores. */
+export function createTailStudy(manifest: Manifest, outputs: ModelOutputs, tail: RunTail): TailStudy {
+  const scores = classTokenRows(outputOf(outputs.asTrained, 'scores'), manifest)
+  const tokens = tokenCount(manifest)
+  const layers = manifest.structure?.layers.length ?? 0
+  const bias = layers > 0 && isInLastLayer(manifest) ? biasRows(manifest, outputs.asTrained, layers - 1) : []
+  const ask = (changes: readonly TailChange[]): Promise<TailAnswer> => tail(toQuery(changes, scores.length, tokens))
+  let base: Promise<TailAnswer> | undefined
+  return {
+    heads: scores.length,
+    tokens,
+    scores,
+    bias: bias.length > 0 ? bias : scores.map(() => new Float64Array(tokens)),
+    ask,
+    unchanged: () => {
+      base ??= ask([AS_TRAINED])
+      return base
+    },
+  }
+}
+
+function toQuery(changes: readonly TailChange[], heads: number, tokens: number): Parameters<RunTail>[0] {
+  const shape = [changes.length, heads, tokens]
+  const keep = new Float32Array(changes.length * heads * tokens).fill(1)
+  changes.forEach(({ hidden }, row) => {
+    for (let head = 0; head < heads; head++) for (const token of hidden) keep[(row * heads + head) * tokens + token] = 0
+  })
+  return {
+    alpha: Float32Array.from(changes, (change) => change.alpha),
+    bias: tensorOf(new Float32Array(keep.length), shape),
+    keep: tensorOf(keep, shape),
+  }
+}
+
+/** The logits of one change, [class]. */
+export function logitsOf(answer: TailAnswer, row: number): Float32Array {
+  return at(answer.logits, row).data
+}
+
+/** d logit of a class / d attention of the class token's row, [head][token]. */
+export function gradientOf(answer: TailAnswer, row: number, classIndex: number): readonly Float32Array[] {
+  const gradient = at(at(answer.gradient, row), classIndex)
+  return Array.from({ length: gradient.shape[0] ?? 0 }, (_, head) => at(gradient, head).data)
+}

@@ -1,0 +1,106 @@
+/** Pairwise distances in, a tree of merges and its cuts out: average-link clustering, the same bits for the same distances. */
+
+interface Merge {
+  readonly a: number
+  readonly b: number
+  readonly height: number
+}
+
+/**
+ * The merges of average-link clustering (UPGMA), lowest first.
+ *
+ * distance  [item, item], symmetric, row-major
+ * returns   items - 1 merges, each naming one item of either side
+ *
+ * Ties go to the lower index. Source: nearest-neighbor chain, Müllner, arXiv:1109.2378 section 3.2, exact for average link, items^2 steps.
+ */
+export function averageLink(distance: Float64Array, items: number): readonly Merge[] {
+  const between = Float64Array.from(distance)
+  const sizes = new Float64Array(items).fill(1)
+  const alive = Array.from({ length: items }, () => true)
+  const merges: Merge[] = []
+  const chain: number[] = []
+  while (merges.length < items - 1) {
+    if (chain.length === 0) chain.push(alive.indexOf(true))
+    const tip = chain.at(-1)!
+    const before = chain.at(-2)
+    const nearest = nearestTo(tip, before, between, alive, items)
+    if (nearest !== before) {
+      chain.push(nearest)
+      continue
+    }
+    chain.length -= 2
+    const [kept, gone] = tip < nearest ? [tip, nearest] : [nearest, tip]
+    merges.push({ a: kept, b: gone, height: between[kept * items + gone]! })
+    joinInto(kept, gone, between, sizes, alive, items)
+  }
+  return merges.sort((x, y) => x.height - y.height)
+}
+
+/** The living item nearest to `item`; of equals the one before it in the chain, else the lowest index. */
+function nearestTo(item: number, before: number | undefined, between: Float64Array, alive: readonly boolean[], items: number): number {
+  let best = before ?? -1
+  let bestDistance = before === undefined ? Number.POSITIVE_INFINITY : between[item * items + before]!
+  for (let other = 0; other < items; other++) {
+    if (other === item || !alive[other]) continue
+    const value = between[item * items + other]!
+    if (value < bestDistance) {
+      best = other
+      bestDistance = value
+    }
+  }
+  return best
+}
+
+function joinInto(kept: number, gone: number, between: Float64Array, sizes: Float64Array, alive: boolean[], items: number): void {
+  const total = sizes[kept]! + sizes[gone]!
+  for (let other = 0; other < items; other++) {
+    if (other === kept || other === gone || !alive[other]) continue
+    const joined = (sizes[kept]! * between[kept * items + other]! + sizes[gone]! * between[gone * items + other]!) / total
+    between[kept * items + other] = joined
+    between[other * items + kept] = joined
+  }
+  sizes[kept] = total
+  alive[gone] = false
+}
+
+/** The cluster of every item, from 0 in order of first appearance, when the merges stop at `clusters`. */
+export function cutTree(merges: readonly Merge[], items: number, clusters: number): Int32Array {
+  const parent = Int32Array.from({ length: items }, (_, i) => i)
+  const rootOf = (item: number): number => {
+    let root = item
+    while (parent[root] !== root) root = parent[root]!
+    return root
+  }
+  for (const { a, b } of merges.slice(0, items - clusters)) parent[rootOf(b)] = rootOf(a)
+  const numbers = new Map<number, number>()
+  return Int32Array.from({ length: items }, (_, item) => {
+    const root = rootOf(item)
+    if (!numbers.has(root)) numbers.set(root, numbers.size)
+    return numbers.get(root)!
+  })
+}
+
+/**
+ * Mean silhouette width of a clustering, -1 to 1; an item alone in its cluster counts 0.
+ *
+ * Source: Rousseeuw, J. Comput. Appl. Math. 20 (1987) 53-65, equation 2.
+ */
+export function meanSilhouette(distance: Float64Array, labels: Int32Array, clusters: number): number {
+  const items = labels.length
+  const sizes = new Float64Array(clusters)
+  for (const label of labels) sizes[label]!++
+  let total = 0
+  for (let item = 0; item < items; item++) {
+    const own = labels[item]!
+    if (sizes[own] === 1) continue
+    const sums = new Float64Array(clusters)
+    for (let other = 0; other < items; other++) sums[labels[other]!]! += distance[item * items + other]!
+    const within = sums[own]! / (sizes[own]! - 1)
+    let nearest = Number.POSITIVE_INFINITY
+    for (let cluster = 0; cluster < clusters; cluster++) if (cluster !== own) nearest = Math.min(nearest, sums[cluster]! / sizes[cluster]!)
+    const larger = Math.max(within, nearest)
+    if (larger > 0) total += (nearest - within) / larger
+  }
+  return items === 0 ? 0 : total / items
+}
