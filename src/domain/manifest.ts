@@ -29,9 +29,9 @@ const inputSchema = z.strictObject({
 })
 
 const outputSchema = z.strictObject({
-  /** The graph's name of the output. */
-  name: z.string(),
-  /** Axes outermost first, the batch included. */
+  /** The graph's name of the output; or names, one a layer in ascending order, that the reader stacks along the axis 'layer'. */
+  name: z.union([z.string(), z.array(z.string()).min(1)]),
+  /** Axes outermost first, the batch included. Where the first isn't 'batch' the value is the same for every image. */
   axes: z.array(z.string()),
 })
 
@@ -44,6 +44,8 @@ const structureSchema = z.strictObject({
   structureInput: z.string().nullable(),
   /** Graph input [batch] uint32, where the graph samples. */
   seedInput: z.string().nullable(),
+  /** Graph input [batch] float, where the graph samples: 1 draws the mask from the image's seed, 0 makes it by the graph's own rule. */
+  sampledInput: z.string().nullable().optional(),
   /** SBM only: how the mask is made by default. */
   maskMode: z.enum(['expected', 'threshold', 'topP', 'sample']).nullable(),
 })
