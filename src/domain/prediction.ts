@@ -110,6 +110,18 @@ export interface RenderedMap {
 export interface Engines {
   predict(request: PredictRequest, signal?: AbortSignal): Promise<Prediction>
   render(request: RenderRequest, signal?: AbortSignal): Promise<RenderedMap>
+  stats(): EngineStats
+}
+
+export interface EngineStats {
+  readonly engines: number
+  /** Engines whose models are warm. */
+  readonly ready: number
+  readonly busy: number
+  readonly queued: number
+  readonly queueLimit: number
+  /** Engines replaced since the start, after a crash or a deadline. */
+  readonly restarts: number
 }
 
 export const NOTICE = 'Research use only. Not for diagnosis.'

@@ -5,6 +5,7 @@ type NoFacts = Readonly<Record<never, never>>
 /** What each code must carry. Facts name tags, limits and shapes, never a patient attribute's value. */
 export interface ProblemFacts {
   // request: the caller acts
+  'request-malformed': NoFacts
   'body-too-large': { readonly limitBytes: number }
   'media-type-unsupported': { readonly accepted: readonly string[] }
   'parameter-invalid': { readonly parameter: string }
