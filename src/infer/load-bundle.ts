@@ -1,0 +1,93 @@
+/** A bundle's folder in, a model that runs out: everything is checked before the first image, and only bytes reach the runtime. */
+import { createHash } from 'node:crypto'
+import type { ModelProto } from 'onnx-buf'
+import type { InputTensor } from '../domain/image.ts'
+import type { Manifest } from '../domain/manifest.ts'
+import type { ModelOutputs, OutputName, RunTail } from '../domain/outputs.ts'
+import { type BundleFiles, readBundleFiles } from './bundle-files.ts'
+import { checkGraph, refuse } from './check-graph.ts'
+import { inlineFunctions } from './inline-functions.ts'
+import { createModelRunner } from './model-runner.ts'
+import { nodeRuntime } from './node-runtime.ts'
+import type { Runtime, Session } from './runtime.ts'
+import { checkSignature } from './signature.ts'
+import { createTailRunner } from './tail-runner.ts'
+
+export interface RunRequest {
+  readonly outputs: readonly OutputName[]
+  /** Adds the counterfactual row to the same batch. */
+  readonly withoutStructure: boolean
+  readonly seed: number
+  /** Masks to draw besides (SBM); 0 for none. */
+  readonly samples: number
+}
+
+export interface Bundle {
+  readonly manifest: Manifest
+  /** Name, version and device of the runtime; says so where functions had to be written out for it. */
+  readonly runtime: string
+  /** Throws: "shape-mismatch", "output-missing", "output-not-finite", "parameter-invalid" for samples of a network that has none. */
+  run(input: InputTensor, request: RunRequest): Promise<ModelOutputs>
+  /** The last block's exact counterfactuals for these outputs, or null where the bundle has no tail or the run did not fetch what it needs. */
+  tailFor(outputs: ModelOutputs): RunTail | null
+  release(): Promise<void>
+}
+
+export interface LoadOptions {
+  readonly runtime?: Runtime
+  /** Public ed25519 keys (PEM, or base64 of the SPKI). With any given, an unsigned bundle is refused. */
+  readonly trustedKeys?: readonly string[]
+}
+
+/**
+ * The bundle of a folder, warmed by one run of every declared output.
+ *
+ * Throws: "manifest-invalid" (with older, newer or where), "bundle-refused" with a reason of REFUSAL_REASONS.
+ */
+export async function loadBundle(folder: string, options: LoadOptions = {}): Promise<Bundle> {
+  return openBundle(await readBundleFiles(folder), options)
+}
+
+/** The same from bytes that were read before. */
+export async function openBundle(files: BundleFiles, options: LoadOptions = {}): Promise<Bundle> {
+  const { manifest } = files
+  if (options.trustedKeys !== undefined && options.trustedKeys.length > 0) checkSignature(files, options.trustedKeys)
+  const runtime = options.runtime ?? nodeRuntime
+  const main = await openGraph(runtime, files.graph, manifest.graph.sha256)
+  const tail = manifest.tail === null || files.tail === null ? null : await openGraph(runtime, files.tail, manifest.tail.sha256)
+  const runner = createModelRunner(manifest, main.session)
+  await runner.warm()
+  return {
+    manifest,
+    runtime: main.writtenOut ? `${runtime.name}, functions written out` : runtime.name,
+    run: (input, request) => runner.run(input, request),
+    tailFor: (outputs) => (tail === null ? null : createTailRunner(tail.session, outputs)),
+    async release(): Promise<void> {
+      await main.session.release()
+      await tail?.session.release()
+    },
+  }
+}
+
+/**
+ * A session, by the order of docs/bundle.md: the graph as it is; where the runtime refuses it and it brings functions, the same graph
+ * written out in standard operations.
+ */
+async function openGraph(runtime: Runtime, bytes: Uint8Array, sha256: string): Promise<{ session: Session; writtenOut: boolean }> {
+  if (createHash('sha256').update(bytes).digest('hex') !== sha256) throw refuse('hash-mismatch', "a graph's SHA-256 is not the manifest's")
+  const model = checkGraph(bytes)
+  try {
+    return { session: await runtime.open(bytes), writtenOut: false }
+  } catch (cause) {
+    if (model.functions.length === 0) throw refuse('runtime', `${runtime.name} does not take the graph`, cause)
+    return { session: await openWrittenOut(runtime, model), writtenOut: true }
+  }
+}
+
+async function openWrittenOut(runtime: Runtime, model: ModelProto): Promise<Session> {
+  try {
+    return await runtime.open(inlineFunctions(model))
+  } catch (cause) {
+    throw refuse('runtime', `${runtime.name} takes the graph neither with functions nor written out`, cause)
+  }
+}

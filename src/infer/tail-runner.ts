@@ -1,0 +1,48 @@
+/** One image's last block in, a function that answers changes of its class-token row out: src/domain/outputs.ts has the axes. */
+import type { ModelOutputs, RunTail, TailAnswer, TailQuery } from '../domain/outputs.ts'
+import { Problem } from '../domain/problem.ts'
+import { type Tensor, tensorOf } from '../tensor/tensor.ts'
+import { allFinite } from './read-output.ts'
+import type { Feed, Session } from './runtime.ts'
+
+/** The tail's graph for one image, or null where the outputs lack what it starts from: scores, values and residual. */
+export function createTailRunner(session: Session, { asTrained }: ModelOutputs): RunTail | null {
+  const { scores, values, residual } = asTrained
+  if (scores === undefined || values === undefined || residual === undefined) return null
+  const image = { scores: feed(classTokenRows(scores)), values: feed(values), residual: feed(residual) }
+  return async (query) => {
+    checkQuery(query, scores)
+    const rows = query.alpha.length
+    const changes = { alpha: feed(tensorOf(query.alpha, [rows])), bias: feed(query.bias), keep: feed(query.keep) }
+    return answer(await session.run({ ...image, ...changes }, ['logits', 'gradient']))
+  }
+}
+
+function answer(results: ReadonlyMap<string, Tensor>): TailAnswer {
+  const take = (name: string): Tensor => {
+    const tensor = results.get(name)
+    if (tensor === undefined) throw new Problem('output-missing', `the tail gave no ${name}`, { output: name })
+    if (!allFinite(tensor)) throw new Problem('output-not-finite', `the tail's ${name} holds a value that is not finite`, { output: name })
+    return tensor
+  }
+  return { logits: take('logits'), gradient: take('gradient') }
+}
+
+/** Row 0 of each head: [head, token, token] becomes [head, token]. */
+function classTokenRows({ shape, data }: Tensor): Tensor {
+  const [heads = 0, tokens = 0] = shape
+  const rows = new Float32Array(heads * tokens)
+  for (let head = 0; head < heads; head++) rows.set(data.subarray(head * tokens * tokens, head * tokens * tokens + tokens), head * tokens)
+  return tensorOf(rows, [heads, tokens])
+}
+
+function checkQuery(query: TailQuery, scores: Tensor): void {
+  const expected = [query.alpha.length, scores.shape[0] ?? 0, scores.shape[1] ?? 0]
+  for (const tensor of [query.bias, query.keep]) {
+    if (tensor.shape.join() !== expected.join()) throw new Problem('shape-mismatch', 'a change of the last block', { expected, actual: tensor.shape })
+  }
+}
+
+function feed({ shape, data }: Tensor): Feed {
+  return { type: 'float32', data, shape }
+}
