@@ -15,6 +15,8 @@ export interface ProblemFacts {
   'prediction-unknown': NoFacts
   'prediction-expired': NoFacts
   'map-unknown': { readonly available: readonly string[] }
+  'job-unknown': NoFacts
+  'job-finished': NoFacts
   'route-unknown': NoFacts
   'method-not-allowed': { readonly allowed: readonly string[] }
   // request, DICOM: each is one upper-case reason of docs/dicom-conformance.md
