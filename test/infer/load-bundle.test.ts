@@ -224,8 +224,7 @@ describe('the order in which a loader tries the forms of a graph', () => {
   /** A runtime as it was before ONNX knew functions. */
   const withoutFunctions = {
     name: 'a runtime without functions',
-    open: (graph: Uint8Array) =>
-      Buffer.from(graph).includes('org.attending.community') ? Promise.reject(new Error('not a registered function/op')) : nodeRuntime.open(graph),
+    open: (graph: Uint8Array) => (Buffer.from(graph).includes('org.attending.community') ? Promise.reject(new Error('not a registered function/op')) : nodeRuntime.open(graph)),
   }
 
   it('writes the functions out for a runtime that knows none, says so, and answers with the same bits', async () => {
