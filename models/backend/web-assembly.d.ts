@@ -1,0 +1,13 @@
+/** The part of the WebAssembly JavaScript interface that the kernels need; the full one comes only with the browser's whole library. */
+declare namespace WebAssembly {
+  class Memory {
+    readonly buffer: ArrayBuffer
+  }
+  class Module {}
+  class Instance {
+    readonly exports: Readonly<Record<string, unknown>>
+  }
+  function validate(bytes: Uint8Array): boolean
+  function compile(bytes: Uint8Array): Promise<Module>
+  function instantiate(module: Module, imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>): Promise<Instance>
+}
