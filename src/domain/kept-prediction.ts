@@ -1,0 +1,25 @@
+/** What lasts of a prediction: the answer as it was given, and what its maps are drawn from. */
+import type { PredictionAnswer } from './answer.ts'
+import type { ExplanationMap } from './explanation.ts'
+import type { Placement } from './placement.ts'
+import type { DisplayImage, RenderCaption } from './prediction.ts'
+
+export interface PredictionArtifacts {
+  readonly display: DisplayImage
+  readonly placement: Placement
+  readonly maps: readonly ExplanationMap[]
+  readonly explainedClass: string
+  readonly caption: RenderCaption
+}
+
+export interface KeptPrediction {
+  readonly answer: PredictionAnswer
+  readonly artifacts: PredictionArtifacts
+}
+
+/** Kept predictions by id. Finding throws "prediction-unknown", and "prediction-expired" once the retention time is over. */
+export interface PredictionStore {
+  keep(kept: KeptPrediction): Promise<void>
+  findAnswer(id: string): Promise<PredictionAnswer>
+  findArtifacts(id: string): Promise<PredictionArtifacts>
+}

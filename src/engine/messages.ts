@@ -1,0 +1,22 @@
+/** What crosses between the parent and an engine: plain data by structured clone, one job at a time for each engine. */
+import type { Prediction, PredictRequest, RenderedMap, RenderRequest } from '../domain/prediction.ts'
+import type { ProblemData } from '../domain/problem.ts'
+
+export type EngineRequest = PredictRequest | RenderRequest
+export type EngineResult = Prediction | RenderedMap
+
+/** What an engine needs to know before its first job. */
+export interface EngineStart {
+  readonly modelsFolder: string
+  /** Name and version of the program, for the provenance of each answer. */
+  readonly software: string
+}
+
+export type ToEngine = { readonly kind: 'start'; readonly start: EngineStart } | { readonly kind: 'job'; readonly jobId: number; readonly request: EngineRequest }
+
+/** `frames` says where an unexpected failure came from, for the log; null for a Problem that its caller understands. */
+export type FromEngine =
+  | { readonly kind: 'ready'; readonly models: readonly string[] }
+  | { readonly kind: 'refused'; readonly problem: ProblemData; readonly frames: string | null }
+  | { readonly kind: 'done'; readonly jobId: number; readonly result: EngineResult }
+  | { readonly kind: 'failed'; readonly jobId: number; readonly problem: ProblemData; readonly frames: string | null }

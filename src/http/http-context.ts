@@ -1,0 +1,23 @@
+/** What the routes work with: everything that they may not reach for themselves. */
+import type { PredictionStore } from '../domain/kept-prediction.ts'
+import type { Log } from '../domain/log.ts'
+import type { Engines } from '../domain/prediction.ts'
+import type { PublishedModel } from '../domain/published-model.ts'
+
+export interface HttpContext {
+  readonly engines: Engines
+  readonly store: PredictionStore
+  readonly models: readonly PublishedModel[]
+  readonly log: Log
+  readonly now: () => Date
+  /** 128 random bits as 32 hex digits: ids of requests and of predictions. */
+  readonly newId: () => string
+  /** Whether the server is stopping: it then answers what it has and is not ready for more. */
+  readonly isStopping: () => boolean
+  readonly openApiText: string
+  readonly maxBodyBytes: number
+  /** For the bodies of all requests together. */
+  readonly maxBufferedBytes: number
+  /** Whether /metrics shows the process's own figures too (memory, event loop): once a process, so tests leave it out. */
+  readonly hasProcessMetrics: boolean
+}

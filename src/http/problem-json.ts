@@ -1,0 +1,58 @@
+/** A Problem in, its `application/problem+json` (RFC 9457) out. */
+import type { Response } from 'express'
+import { Problem, type ProblemFacts } from '../domain/problem.ts'
+import { PROBLEM_TABLE, toPublicCode } from './problem-table.ts'
+
+export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
+
+export interface ProblemDocument {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail: string
+  /** The request, as the log names it. */
+  readonly instance: string
+  readonly code: string
+  readonly [fact: string]: unknown
+}
+
+/** The document of a problem. A fault shows nothing but that it happened; facts are members beside the standard's own. */
+export function toProblemDocument(problem: Problem, requestId: string): ProblemDocument {
+  const code = toPublicCode(problem.code)
+  const { status, title, actor } = PROBLEM_TABLE[code]
+  const isOurs = actor === 'us'
+  return {
+    ...(isOurs ? {} : problem.facts),
+    type: `/problems/${code}`,
+    title,
+    status,
+    detail: isOurs ? 'an unexpected failure; the log names it by the instance' : problem.message,
+    instance: toUrn(requestId),
+    code,
+  }
+}
+
+/** Sends the problem with the headers that its code brings: Retry-After, Allow. */
+export function sendProblem(response: Response, problem: Problem, requestId: string): void {
+  const document = toProblemDocument(problem, requestId)
+  for (const [name, value] of headersOf(problem)) response.setHeader(name, value)
+  response.status(document.status).type(PROBLEM_MEDIA_TYPE).send(JSON.stringify(document))
+}
+
+function headersOf(problem: Problem): readonly (readonly [string, string])[] {
+  if (problem.code === 'overloaded') return [['Retry-After', String((problem.facts as ProblemFacts['overloaded']).retryAfterSeconds)]]
+  if (problem.code === 'method-not-allowed') return [['Allow', (problem.facts as ProblemFacts['method-not-allowed']).allowed.join(', ')]]
+  return []
+}
+
+/** Any thrown value as a Problem: the router's complaint about a path becomes "request-malformed", what nobody foresaw "internal". */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  if (error instanceof URIError) return new Problem('request-malformed', 'the path is not well percent-encoded', {}, error)
+  return new Problem('internal', 'an unexpected failure', {}, error)
+}
+
+/** 32 hex digits as the URN of a UUID. */
+function toUrn(id: string): string {
+  return `urn:uuid:${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}`
+}

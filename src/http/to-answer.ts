@@ -1,0 +1,52 @@
+/** A prediction of an engine in, the answer of the API out. */
+import type { MapAnswer, MapLinks, PredictionAnswer } from '../domain/answer.ts'
+import type { ExplanationMap } from '../domain/explanation.ts'
+import type { PredictionArtifacts } from '../domain/kept-prediction.ts'
+import { NOTICE, type Prediction, type RenderCaption } from '../domain/prediction.ts'
+import { Problem } from '../domain/problem.ts'
+
+/** The answer; `linksOf` says where each map is found. */
+export function toAnswer(prediction: Prediction, id: string, createdAt: string, linksOf: (map: ExplanationMap) => MapLinks): PredictionAnswer {
+  const { model, input, explanation, provenance, timingMs } = prediction
+  return {
+    id,
+    createdAt,
+    model,
+    input,
+    classes: explanation.classes,
+    predictedClass: explanation.predictedClass,
+    explainedClass: explanation.explainedClass,
+    counterfactual: explanation.counterfactual,
+    uncertainty: explanation.uncertainty,
+    communities: explanation.communities,
+    structure: explanation.structure,
+    agreement: explanation.agreement,
+    maps: explanation.maps.map((map) => toMapAnswer(map, linksOf(map))),
+    provenance,
+    timingMs,
+    notice: NOTICE,
+  }
+}
+
+function toMapAnswer(map: ExplanationMap, href: MapLinks): MapAnswer {
+  const { name, title, kind, classSpecific, role, range, unit, method, source, notes, altText } = map
+  return { name, title, kind, classSpecific, role, heads: map.heads?.shape[0] ?? 0, range, unit, method, source, notes, altText, href }
+}
+
+/** Paths of a kept prediction's map. */
+export function toMapPaths(id: string, map: ExplanationMap): MapLinks {
+  const path = `/v1/predictions/${id}/maps/${map.name}`
+  return { png: `${path}.png`, svg: `${path}.svg`, npy: `${path}.npy`, json: `${path}.json` }
+}
+
+/** What the maps of the prediction are drawn from. */
+export function toArtifacts(prediction: Prediction, id: string, createdAt: string): PredictionArtifacts {
+  const { explanation, display, input } = prediction
+  return { display, placement: input.placement, maps: explanation.maps, explainedClass: explanation.explainedClass, caption: toCaption(prediction, id, createdAt) }
+}
+
+function toCaption({ model, explanation, provenance }: Prediction, id: string, createdAt: string): RenderCaption {
+  const predictedClass = explanation.classes.find(({ name }) => name === explanation.predictedClass)
+  if (predictedClass === undefined) throw new Problem('result-invalid', 'the predicted class is none of the classes', {})
+  return { requestId: id, createdAt, modelId: model.id, modelVersion: model.version, graphSha256: model.graphSha256, inputSha256: provenance.inputSha256, predictedClass }
+}

@@ -1,0 +1,53 @@
+/** An engine that does what the model id of its request says: the real loop in a real fork, without models. */
+import { appendFileSync, existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Problem } from '../../../src/domain/problem.ts'
+import type { EngineRequest, EngineResult } from '../../../src/engine/messages.ts'
+import { serveJobs } from '../../../src/engine/serve-jobs.ts'
+import { samplePrediction } from '../../http/support/sample-prediction.ts'
+
+let folder = ''
+
+serveJobs(async ({ modelsFolder, software }) => {
+  folder = modelsFolder
+  if (software === 'refused') throw new Problem('bundle-refused', 'the graph is not the one of the manifest', { reason: 'hash' })
+  if (software === 'dies') {
+    process.stderr.write('cannot open shared object\n')
+    process.kill(process.pid, 'SIGKILL')
+  }
+  return { models: ['scripted'], run, release: async () => writeFileSync(join(folder, `released-${process.pid}`), '') }
+})
+
+async function run(request: EngineRequest): Promise<EngineResult> {
+  if (request.kind === 'render') return { mediaType: 'image/png', bytes: request.display.pixels }
+  const [action = '', argument = ''] = request.modelId.split(':')
+  appendFileSync(join(folder, 'order'), `${request.modelId}\n`)
+  switch (action) {
+    case 'hang':
+      // Native code that never returns can't be asked to stop: neither can this.
+      for (;;);
+    case 'crash':
+      process.kill(process.pid, 'SIGKILL')
+      break
+    case 'crash-once':
+      if (!existsSync(join(folder, argument))) {
+        writeFileSync(join(folder, argument), '')
+        process.kill(process.pid, 'SIGKILL')
+      }
+      break
+    case 'wait-for':
+      while (!existsSync(join(folder, argument))) await new Promise((done) => setTimeout(done, 5))
+      break
+    case 'problem':
+      throw new Problem('dicom-truncated', 'the file ends inside an element', {})
+    case 'bug':
+      throw new TypeError(`cannot read DOE^JANE of ${request.modelId}`)
+    case 'environment':
+      return { ...samplePrediction, provenance: { ...samplePrediction.provenance, runtime: Object.keys(process.env).sort().join(',') } }
+    case 'chatter':
+      process.stdout.write('DOE^JANE\n')
+      process.stderr.write('DOE^JANE\n')
+      break
+  }
+  return { ...samplePrediction, provenance: { ...samplePrediction.provenance, runtime: String(process.pid), inputSha256: String(request.bytes.length) } }
+}
