@@ -1,0 +1,81 @@
+/** A request's facts in, the words of its picture out: text chunks, strip and SVG say the same. */
+import type { ExplanationMap, MapRange } from '../domain/explanation.ts'
+import { NOTICE, type RenderOptions, type RenderRequest } from '../domain/prediction.ts'
+import type { MapLook } from './map-look.ts'
+import type { PngText } from './png.ts'
+
+export const STRIP_NOTICE = 'RESEARCH USE ONLY - not for diagnosis'
+
+/** The text chunks of a PNG: no patient attribute is among them, since none ever enters a render request. */
+export function textChunks(request: RenderRequest, look: MapLook): readonly PngText[] {
+  const { caption, map, options } = request
+  const { predictedClass } = caption
+  const named: Readonly<Record<string, string>> = {
+    Title: map.title,
+    Description: map.altText,
+    Software: 'attending',
+    Disclaimer: NOTICE,
+    'Creation Time': caption.createdAt,
+    'attending:request': caption.requestId,
+    'attending:model': caption.modelId,
+    'attending:version': caption.modelVersion,
+    'attending:graph-sha256': caption.graphSha256,
+    'attending:input-sha256': caption.inputSha256,
+    'attending:predicted-class': predictedClass.name,
+    'attending:probability': String(predictedClass.probability),
+    'attending:calibrated-probability': predictedClass.calibratedProbability === null ? 'none' : String(predictedClass.calibratedProbability),
+    'attending:map': map.name,
+    'attending:class': map.explainedClass ?? 'all',
+    'attending:role': map.role,
+    'attending:layer': map.layer === null ? 'all' : String(map.layer),
+    'attending:head': look.head === null ? 'all' : String(look.head),
+    'attending:method': map.method,
+    'attending:source': map.source,
+    'attending:unit': map.unit,
+    'attending:range': rangeText(look.range),
+    'attending:colormap': look.colormap,
+    'attending:placement': JSON.stringify(request.placement),
+    'attending:options': optionsText(options),
+    'attending:notes': map.notes.join('; '),
+  }
+  return Object.entries(named).map(([keyword, text]) => ({ keyword, text }))
+}
+
+/** The options as the API's query writes them. */
+export function optionsText({ style, alpha, head, colormap, size, strip }: RenderOptions): string {
+  return `style=${style}&alpha=${alpha}&head=${head ?? 'all'}&colormap=${colormap ?? 'default'}&size=${size}${strip === true ? '&strip=true' : ''}`
+}
+
+function rangeText(range: MapRange | null): string {
+  return range === null ? 'labels' : `${range.min} to ${range.max}`
+}
+
+/** The strip's lines below the notice. */
+export function stripLines({ caption, map }: RenderRequest, look: MapLook): readonly string[] {
+  return [
+    `${caption.modelId}  version ${caption.modelVersion}  graph ${caption.graphSha256.slice(0, 8)}  image ${caption.inputSha256.slice(0, 8)}`,
+    classLine(caption.predictedClass),
+    `${map.title}: ${placeText(map, look)}, ${map.role}`,
+    `Method: ${map.method}`,
+    ...(look.range === null ? [] : [`Colors: ${look.colormap}, ${toShortText(look.range.min)} to ${toShortText(look.range.max)} ${map.unit}`]),
+    ...(map.notes.length === 0 ? [] : [`Notes: ${map.notes.join('; ')}`]),
+    `${caption.createdAt}  request ${caption.requestId}`,
+  ]
+}
+
+function classLine({ name, probability, calibratedProbability }: RenderRequest['caption']['predictedClass']): string {
+  const calibrated = calibratedProbability === null ? '' : `, calibrated ${calibratedProbability.toFixed(3)}`
+  return `Predicted: ${name}, probability ${probability.toFixed(3)}${calibrated}; maps are not validated for localization`
+}
+
+/** Layer, head and class of a picture, in words. */
+export function placeText(map: ExplanationMap, look: Pick<MapLook, 'head'>): string {
+  const layer = map.layer === null ? 'all layers' : `layer ${map.layer}`
+  const head = look.head === null ? 'all heads' : `head ${look.head}`
+  return `${layer}, ${head}, ${map.explainedClass === null ? 'class-agnostic' : `class ${map.explainedClass}`}`
+}
+
+/** Three significant digits. */
+export function toShortText(value: number): string {
+  return String(Number(value.toPrecision(3)))
+}

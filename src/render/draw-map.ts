@@ -1,0 +1,184 @@
+/** A look, an image and their placement in, the picture of the map out: laid over the image, or alone. */
+import type { Placement } from '../domain/placement.ts'
+import type { DisplayImage } from '../domain/prediction.ts'
+import { type Tensor, tensorOf } from '../tensor/tensor.ts'
+import { displayOn } from './canvas.ts'
+import type { Rgb } from './label-colors.ts'
+import { type MapLook, tableIndex } from './map-look.ts'
+import { type Canvas, type PlacedGrid, placeGrid, type View } from './place-grid.ts'
+import { emptyRaster, type Raster } from './raster.ts'
+
+/** Outside the network's view: gray stripes, never a color of a map. */
+const HATCH_STEP = 8
+const HATCH_LINE: Rgb = [120, 120, 120]
+const HATCH_GROUND: Rgb = [48, 48, 48]
+const BORDER: Rgb = [255, 255, 255]
+/** Borders between communities are drawn where a patch is at least this many pixels wide. */
+const BORDER_FROM_PIXELS = 8
+
+/**
+ * The map over the image: (1 - alpha) image + alpha color, in sRGB bytes.
+ *
+ * Alpha 0 gives the image bit for bit, alpha 1 the colors alone. Labels are fainter where they are less sure: alpha becomes
+ * alpha (confidence + (1 - confidence) alpha), which keeps both ends; their borders are strongest at alpha 0.5 and gone at both ends.
+ */
+export function drawOverlay(display: DisplayImage, placement: Placement, look: MapLook, canvas: Canvas, alpha: number): Raster {
+  const image = displayOn(canvas, display)
+  const raster = emptyRaster(canvas.width, canvas.height, 3)
+  spreadGray(image, display.channels, raster.pixels)
+  const layer = drawLayer(placement, look, canvas)
+  hatchOutside(raster, layer.view, alpha)
+  if (look.map.kind === 'categorical') blendLabels(raster, layer, look, alpha)
+  else blendColors(raster, layer, look.table, alpha)
+  return raster
+}
+
+/** The map's colors alone, opaque; outside the network's view transparent between the stripes. */
+export function drawHeat(placement: Placement, look: MapLook, canvas: Canvas): { readonly indices: Uint8Array } | { readonly rgba: Raster } {
+  const layer = drawLayer(placement, look, canvas)
+  const { view } = layer
+  if (view.bottom - view.top === canvas.height && view.right - view.left === canvas.width) return { indices: layer.indices }
+  const rgba = emptyRaster(canvas.width, canvas.height, 4)
+  for (let y = 0; y < canvas.height; y++) {
+    for (let x = 0; x < canvas.width; x++) if (!isInView(view, x, y) && isStripe(x, y)) rgba.pixels.set([...HATCH_LINE, 255], (y * canvas.width + x) * 4)
+  }
+  eachPixel(layer, canvas.width, (pixel, at) => {
+    const entry = 3 * (layer.indices[at] ?? 0)
+    rgba.pixels.set([look.table[entry] ?? 0, look.table[entry + 1] ?? 0, look.table[entry + 2] ?? 0, 255], pixel * 4)
+  })
+  return { rgba }
+}
+
+/** The map's layer on the pixels of the view. */
+interface Layer {
+  readonly view: View
+  /** Entries of the color table. */
+  readonly indices: Uint8Array
+  /** Which patch lies under the pixel; categorical maps only. */
+  readonly patches: Float32Array | null
+  /** Pixels between two labels. */
+  readonly borders: Uint8Array | null
+}
+
+function drawLayer(placement: Placement, look: MapLook, canvas: Canvas): Layer {
+  const isCategorical = look.map.kind === 'categorical'
+  if (!isCategorical) {
+    const placed = placeGrid(look.grid, placement, canvas, look.map.interpolation)
+    return { view: placed.view, indices: toIndices(placed.values, look), patches: null, borders: null }
+  }
+  const placed = placeGrid(patchNumbers(look.grid), placement, canvas, 'nearest')
+  const indices = Uint8Array.from(placed.values, (patch) => tableIndex(look.grid.data[patch] ?? 0, null))
+  return { view: placed.view, indices, patches: placed.values, borders: bordersOf(placed, indices, look.grid) }
+}
+
+function toIndices(values: Float32Array, look: MapLook): Uint8Array {
+  const { range } = look
+  const min = range?.min ?? 0
+  const extent = (range?.max ?? 1) - min
+  const scale = extent > 0 ? 255 / extent : 0
+  const out = new Uint8Array(values.length)
+  for (let i = 0; i < values.length; i++) {
+    const entry = ((values[i] ?? 0) - min) * scale
+    out[i] = entry <= 0 ? 0 : entry >= 255 ? 255 : entry + 0.5
+  }
+  return out
+}
+
+function patchNumbers(grid: Tensor): Tensor {
+  return tensorOf(
+    Float32Array.from(grid.data, (_, patch) => patch),
+    grid.shape,
+  )
+}
+
+/** 1 for a pixel whose right or lower neighbor has another label. None where patches are too small for lines. */
+function bordersOf({ view, values }: PlacedGrid, indices: Uint8Array, grid: Tensor): Uint8Array | null {
+  const width = view.right - view.left
+  const height = view.bottom - view.top
+  const longest = Math.max(...grid.shape)
+  if (values.length === 0 || Math.max(width, height) / longest < BORDER_FROM_PIXELS) return null
+  const borders = new Uint8Array(indices.length)
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const at = y * width + x
+      const differsRight = x + 1 < width && indices[at] !== indices[at + 1]
+      const differsBelow = y + 1 < height && indices[at] !== indices[at + width]
+      if (differsRight || differsBelow) borders[at] = 1
+    }
+  }
+  return borders
+}
+
+/** How strongly each patch is colored. */
+function alphasByPatch(look: MapLook, alpha: number): Float32Array {
+  return Float32Array.from(look.grid.data, (_, patch) => {
+    const confidence = look.confidence?.data[patch] ?? 1
+    return alpha * (confidence + (1 - confidence) * alpha)
+  })
+}
+
+function spreadGray(image: Uint8Array, channels: 1 | 3, pixels: Uint8Array): void {
+  if (channels === 3) {
+    pixels.set(image)
+    return
+  }
+  for (let pixel = 0, to = 0; pixel < image.length; pixel++, to += 3) {
+    const value = image[pixel] ?? 0
+    pixels[to] = value
+    pixels[to + 1] = value
+    pixels[to + 2] = value
+  }
+}
+
+function blendColors(raster: Raster, layer: Layer, table: Uint8Array, alpha: number): void {
+  const imagePart = Float32Array.from({ length: 256 }, (_, value) => (1 - alpha) * value)
+  const colorPart = Float32Array.from(table, (value) => alpha * value + 0.5)
+  const { pixels } = raster
+  eachPixel(layer, raster.width, (pixel, at) => {
+    const to = 3 * pixel
+    const entry = 3 * (layer.indices[at] ?? 0)
+    pixels[to] = (imagePart[pixels[to] ?? 0] ?? 0) + (colorPart[entry] ?? 0)
+    pixels[to + 1] = (imagePart[pixels[to + 1] ?? 0] ?? 0) + (colorPart[entry + 1] ?? 0)
+    pixels[to + 2] = (imagePart[pixels[to + 2] ?? 0] ?? 0) + (colorPart[entry + 2] ?? 0)
+  })
+}
+
+function blendLabels(raster: Raster, layer: Layer, look: MapLook, alpha: number): void {
+  const alphas = alphasByPatch(look, alpha)
+  const borderAlpha = 4 * alpha * (1 - alpha)
+  eachPixel(layer, raster.width, (pixel, at) => {
+    const entry = 3 * (layer.indices[at] ?? 0)
+    const color: Rgb = [look.table[entry] ?? 0, look.table[entry + 1] ?? 0, look.table[entry + 2] ?? 0]
+    blendPixel(raster.pixels, 3 * pixel, color, alphas[layer.patches?.[at] ?? 0] ?? 0)
+    if (layer.borders?.[at] === 1) blendPixel(raster.pixels, 3 * pixel, BORDER, borderAlpha)
+  })
+}
+
+function hatchOutside(raster: Raster, view: View, alpha: number): void {
+  if (alpha === 0) return
+  for (let y = 0; y < raster.height; y++) {
+    const isRowInView = y >= view.top && y < view.bottom
+    for (let x = 0; x < raster.width; x++) {
+      if (isRowInView && x >= view.left && x < view.right) continue
+      blendPixel(raster.pixels, 3 * (y * raster.width + x), isStripe(x, y) ? HATCH_LINE : HATCH_GROUND, alpha)
+    }
+  }
+}
+
+function isStripe(x: number, y: number): boolean {
+  return (x + y) % HATCH_STEP === 0
+}
+
+function isInView(view: View, x: number, y: number): boolean {
+  return y >= view.top && y < view.bottom && x >= view.left && x < view.right
+}
+
+function blendPixel(pixels: Uint8Array, to: number, color: Rgb, alpha: number): void {
+  for (let channel = 0; channel < 3; channel++) pixels[to + channel] = (1 - alpha) * (pixels[to + channel] ?? 0) + alpha * (color[channel] ?? 0) + 0.5
+}
+
+/** Calls with every pixel of the view: its number on the canvas, and its place in the layer. */
+function eachPixel({ view }: Layer, canvasWidth: number, visit: (pixel: number, at: number) => void): void {
+  let at = 0
+  for (let y = view.top; y < view.bottom; y++) for (let x = view.left; x < view.right; x++) visit(y * canvasWidth + x, at++)
+}

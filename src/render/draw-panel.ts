@@ -1,0 +1,66 @@
+/** All maps of an answer in, one picture out: original, evidence, communities, delta side by side, each with its key, and the strip below. */
+import type { ExplanationMap } from '../domain/explanation.ts'
+import type { RenderRequest } from '../domain/prediction.ts'
+import { ADVANCE, drawText, LINE_HEIGHT } from './bitmap-font.ts'
+import { displayOn, scaledCanvas } from './canvas.ts'
+import { stripLines } from './caption.ts'
+import { drawKey, keyHeight } from './draw-key.ts'
+import { drawOverlay } from './draw-map.ts'
+import { addStrip } from './draw-strip.ts'
+import type { Rgb } from './label-colors.ts'
+import { chooseLook, type MapLook } from './map-look.ts'
+import type { Canvas } from './place-grid.ts'
+import { emptyRaster, paste, type Raster } from './raster.ts'
+
+const GROUND: Rgb = [18, 18, 20]
+const INK: Rgb = [235, 235, 235]
+const GAP = 12
+/** Longest side of one image in pixels, unless the size option says otherwise. */
+const CELL_SIDE = 384
+const SCALE = 2
+/** Each place of the panel takes the first of these maps that the answer holds. */
+const PLACES: readonly (readonly string[])[] = [['evidence', 'attention', 'rollout'], ['communities'], ['delta', 'structure-attribution']]
+
+/** The panel of an answer; the map that was asked for is among its pictures. */
+export function drawPanel(request: RenderRequest): Raster {
+  const { display, placement, options } = request
+  const side = typeof options.size === 'number' ? options.size : CELL_SIDE
+  const canvas = scaledCanvas(display, side)
+  const looks = panelMaps(request).map((map) => chooseLook(map, map === request.map ? options : { head: null, colormap: null }))
+  const cellWidth = Math.max(canvas.width, 240)
+  const keys = Math.max(...looks.map((look) => keyHeight(look, cellWidth, SCALE)))
+  const top = GAP + LINE_HEIGHT * SCALE
+  const raster = emptyRaster(GAP + (looks.length + 1) * (cellWidth + GAP), top + canvas.height + GAP + keys, 3, GROUND)
+  drawCell(raster, originalOn(canvas, request), 'Image', GAP, top)
+  looks.forEach((look, index) => {
+    const x = GAP + (index + 1) * (cellWidth + GAP)
+    drawCell(raster, drawOverlay(display, placement, look, canvas, options.alpha), titleIn(look, cellWidth), x, top)
+    drawKey(raster, look, x, top + canvas.height + GAP, cellWidth, SCALE)
+  })
+  const [first] = looks
+  return addStrip(raster, null, stripLines(request, looks.find((look) => look.map === request.map) ?? first ?? chooseLook(request.map, options)))
+}
+
+function panelMaps({ map, maps }: RenderRequest): readonly ExplanationMap[] {
+  const found = PLACES.flatMap((names) => names.flatMap((name) => maps.filter((candidate) => candidate.name === name)).slice(0, 1))
+  const withAsked = found.map((candidate) => (candidate.name === map.name ? map : candidate))
+  return withAsked.includes(map) ? withAsked : [...withAsked, map]
+}
+
+function originalOn(canvas: Canvas, { display }: RenderRequest): Raster {
+  const bytes = displayOn(canvas, display)
+  const raster = emptyRaster(canvas.width, canvas.height, 3)
+  for (let i = 0; i < raster.pixels.length; i++) raster.pixels[i] = bytes[display.channels === 3 ? i : Math.floor(i / 3)] ?? 0
+  return raster
+}
+
+function titleIn(look: MapLook, width: number): string {
+  const characters = Math.floor(width / (ADVANCE * SCALE))
+  const title = look.map.explainedClass === null ? look.map.title : `${look.map.title}: ${look.map.explainedClass}`
+  return title.length <= characters ? title : `${title.slice(0, characters - 2)}..`
+}
+
+function drawCell(raster: Raster, picture: Raster, title: string, x: number, top: number): void {
+  drawText(raster, title, x, top - LINE_HEIGHT * SCALE, SCALE, INK)
+  paste(raster, picture, x, top)
+}
