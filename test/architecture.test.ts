@@ -24,6 +24,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/infer': { imports: ['src/domain', 'src/tensor'], owns: ['onnxruntime-node', 'onnx-buf', '@bufbuild/protobuf'] },
   'src/explain': { imports: ['src/domain', 'src/tensor'] },
   'src/render': { imports: ['src/domain', 'src/tensor'], owns: ['sharp'] },
+  'src/results': { imports: ['src/domain', 'src/tensor', 'src/dicom'] },
   'src/engine': { imports: ['src/domain'] },
   // The forked child is where the road runs: it alone of the engine room knows the pipeline and the bundles.
   'src/engine/child.ts': { imports: ['src/domain', 'src/engine', 'src/pipeline.ts', 'src/infer'] },

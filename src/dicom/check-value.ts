@@ -17,6 +17,9 @@ const FORMS: Readonly<Record<string, RegExp>> = {
   UI: /^(?=.{1,64}$)(0|[1-9]\d*)(\.(0|[1-9]\d*))+$/,
 }
 
+/** Whether the text is a UID that an object may hold (PS3.5 section 9.1): at most 64 characters, no component with a leading zero. */
+export const isLegalUid = (uid: string): boolean => FORMS['UI']?.test(uid) === true
+
 /** Smallest and largest value of the integers. */
 const RANGES: Readonly<Record<string, readonly [number, number]>> = {
   SL: [-(2 ** 31), 2 ** 31 - 1],
