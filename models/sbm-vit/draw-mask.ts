@@ -57,13 +57,13 @@ function thresholdMask(probability: tf.Tensor4D, tau: number): tf.Tensor4D {
 
 /**
  * Sorting gives the least probability that is still kept; of the entries equal to it, those of lower index are kept until the count is met.
- * No entry is moved back to its place, which would cost a [token, token] permutation for each row.
+ * No entry is moved back to its place, which would cost a [token, token] permutation for each row. (cumsum wants its axis from the front: -1 gives nothing in TF.js 4.22.)
  */
 function topPMask(probability: tf.Tensor4D, rho: number): tf.Tensor4D {
   const [batch, heads, tokens] = probability.shape
   const rows = tf.reshape(probability, [batch * heads * tokens, tokens]) // [row, key]
   const sorted = tf.topk(rows, tokens, true).values // [row, rank], descending
-  const before = tf.cumsum(sorted, -1, true) // sum over the ranks ahead
+  const before = tf.cumsum(sorted, 1, true) // [row, rank], sum over the ranks ahead
   const wanted = tf.mul(tf.sum(sorted, -1, true), rho)
   const first = tf.concat([tf.ones([1, 1]), tf.zeros([1, tokens - 1])], 1) // rank 0 is always kept
   const keptRanks = tf.maximum(tf.cast(tf.less(before, wanted), 'float32'), first) // [row, rank]
@@ -73,6 +73,6 @@ function topPMask(probability: tf.Tensor4D, rho: number): tf.Tensor4D {
   const above = tf.cast(tf.greater(rows, least), 'float32')
   const tied = tf.cast(tf.equal(rows, least), 'float32')
   const room = tf.sub(count, tf.sum(above, -1, true)) // ties that still fit
-  const keptTies = tf.mul(tied, tf.cast(tf.less(tf.cumsum(tied, -1, true), room), 'float32'))
+  const keptTies = tf.mul(tied, tf.cast(tf.less(tf.cumsum(tied, 1, true), room), 'float32'))
   return tf.reshape(tf.add(above, keptTies), probability.shape)
 }
