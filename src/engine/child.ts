@@ -1,0 +1,36 @@
+/** The engine's entry: loads every bundle of the models folder, then walks the road for one request at a time. */
+
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Problem } from '../domain/problem.ts'
+import { type Bundle, loadBundle } from '../infer/load-bundle.ts'
+import { draw, predict } from '../pipeline.ts'
+import type { EngineRequest, EngineResult, EngineStart } from './messages.ts'
+import { type EngineWork, serveJobs } from './serve-jobs.ts'
+
+serveJobs(loadWork)
+
+async function loadWork({ modelsFolder, software }: EngineStart): Promise<EngineWork> {
+  const bundles = new Map<string, Bundle>()
+  for (const name of await readdir(modelsFolder)) {
+    if (!existsSync(join(modelsFolder, name, 'manifest.json'))) continue
+    const bundle = await loadBundle(join(modelsFolder, name))
+    bundles.set(bundle.manifest.id, bundle)
+  }
+  return {
+    models: [...bundles.keys()].sort(),
+    run: (request) => answer(bundles, request, software),
+    release: async () => {
+      for (const bundle of bundles.values()) await bundle.release()
+    },
+  }
+}
+
+/** The identity that the road brings along by its side is left here: no route shows it. */
+async function answer(bundles: ReadonlyMap<string, Bundle>, request: EngineRequest, software: string): Promise<EngineResult> {
+  if (request.kind === 'render') return draw(request)
+  const bundle = bundles.get(request.modelId)
+  if (bundle === undefined) throw new Problem('model-unknown', 'there is no model of this id', {})
+  return (await predict(bundle, request, software)).prediction
+}

@@ -1,0 +1,173 @@
+/**
+ * Start-up: settings, bundles, engines; the rooms are joined, the server listens, and on a signal it stops.
+ *
+ * The only file of the server that touches the process: its environment, clock, random source, signals and streams. A server that
+ * can't do its work does not listen: it says on standard error what is wrong and ends with code 1.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile } from 'node:fs/promises'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { availableParallelism } from 'node:os'
+import { join, resolve } from 'node:path'
+import { type Logger, pino } from 'pino'
+import { type Config, readConfig } from './config.ts'
+import { toLogFrames } from './domain/log.ts'
+import { NOTICE } from './domain/prediction.ts'
+import { Problem } from './domain/problem.ts'
+import type { PublishedModel } from './domain/published-model.ts'
+import { createEnginePool, type EnginePool } from './engine/engine-pool.ts'
+import { readModels } from './engine/read-models.ts'
+import { createApp } from './http/create-app.ts'
+import { createHttpServer, SERVER_LIMITS } from './http/create-server.ts'
+import { openPredictionFolder, type PredictionFolder } from './store/prediction-store.ts'
+
+const ROOT = resolve(import.meta.dirname, '..')
+const HOUR_MS = 3_600_000
+const SWEEP_INTERVAL_MS = 10 * 60_000
+/** How often a stopping server closes connections that have become idle. */
+const CLOSE_IDLE_INTERVAL_MS = 50
+/** What an engine gets of the environment: where to find libraries and write nothing of ours; no setting, no secret. */
+const ENGINE_VARIABLES = ['PATH', 'LANG', 'TZ', 'TMPDIR', 'LD_LIBRARY_PATH']
+
+const newId = (): string => randomBytes(16).toString('hex')
+const now = (): Date => new Date()
+
+async function main(): Promise<void> {
+  const config = readConfig(process.env, availableParallelism())
+  const log = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }))
+  endOnFault(log)
+  const modelsFolder = resolve(ROOT, config.modelsDir)
+  const models = await readModels(modelsFolder)
+  const store = await openStore(config)
+  const pool = await startEngines(config, modelsFolder, log)
+  const life = { isStopping: false }
+  const server = await listen(config, { pool, store, models, log, life })
+  announce(server, models, config)
+  const sweeping = setInterval(() => void sweep(store, log), SWEEP_INTERVAL_MS)
+  onStopSignal(() => {
+    life.isStopping = true
+    clearInterval(sweeping)
+    void stop(server, pool, config.drainMs, log)
+  })
+}
+
+async function openStore(config: Config): Promise<PredictionFolder> {
+  const dataFolder = resolve(ROOT, config.dataDir)
+  await mkdir(dataFolder, { recursive: true, mode: 0o700 })
+  const store = await openPredictionFolder({ folder: join(dataFolder, 'predictions'), retentionMs: config.retentionHours * HOUR_MS, now })
+  await store.sweep()
+  return store
+}
+
+/** Engines with every model loaded and warm. */
+async function startEngines(config: Config, modelsFolder: string, log: Logger): Promise<EnginePool> {
+  const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string }
+  const pool = createEnginePool({
+    childFile: join(import.meta.dirname, 'engine', 'child.ts'),
+    environment: Object.fromEntries(ENGINE_VARIABLES.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
+    start: { modelsFolder, software: `attending ${version}` },
+    engines: config.engines,
+    queueLimit: config.queueLimit,
+    deadlineMs: config.deadlineMs,
+    log,
+  })
+  try {
+    await pool.ready()
+    return pool
+  } catch (error) {
+    await pool.drain(0)
+    throw error
+  }
+}
+
+interface Rooms {
+  readonly pool: EnginePool
+  readonly store: PredictionFolder
+  readonly models: readonly PublishedModel[]
+  readonly log: Logger
+  readonly life: { readonly isStopping: boolean }
+}
+
+async function listen(config: Config, { pool, store, models, log, life }: Rooms): Promise<Server> {
+  const app = createApp({
+    engines: pool,
+    store,
+    models,
+    log,
+    now,
+    newId,
+    isStopping: () => life.isStopping,
+    openApiText: await readFile(join(ROOT, 'openapi.yaml'), 'utf8'),
+    maxBodyBytes: config.maxBodyBytes,
+    maxBufferedBytes: config.maxBufferedBytes,
+    hasProcessMetrics: true,
+  })
+  const server = createHttpServer(app, SERVER_LIMITS, newId)
+  try {
+    await new Promise<void>((done, fail) => server.once('error', fail).listen(config.port, config.host, done))
+    return server
+  } catch (error) {
+    await pool.drain(0)
+    throw new Problem('settings-invalid', `cannot listen on ${config.host} port ${config.port} (${(error as NodeJS.ErrnoException).code})`, { setting: 'ATTENDING_PORT' }, error)
+  }
+}
+
+function announce(server: Server, models: readonly PublishedModel[], config: Config): void {
+  const { address, port, family } = server.address() as AddressInfo
+  const lines = [
+    `attending listens on http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    ...models.map(({ manifest }) => `  model  ${manifest.id}`),
+    `  engines  ${config.engines}`,
+    NOTICE,
+  ]
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+async function sweep(store: PredictionFolder, log: Logger): Promise<void> {
+  try {
+    const removed = await store.sweep()
+    if (removed > 0) log.info({ removed }, 'expired predictions removed')
+  } catch (error) {
+    log.error({ frames: toLogFrames(error) }, 'sweep failed')
+  }
+}
+
+/** Once: a terminal and its launcher may both send the same signal. */
+function onStopSignal(stopOnce: () => void): void {
+  let isStopping = false
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (isStopping) return
+      isStopping = true
+      stopOnce()
+    })
+  }
+}
+
+/** Takes no new connection, answers what it has, lets the engines end; then nothing is left to keep the process alive, and it ends with code 0. */
+async function stop(server: Server, pool: EnginePool, drainMs: number, log: Logger): Promise<void> {
+  log.info({ ...pool.stats() }, 'stopping')
+  const closed = new Promise<void>((done) => server.close(() => done()))
+  const closingIdle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_INTERVAL_MS)
+  const limit = setTimeout(() => server.closeAllConnections(), drainMs)
+  await closed
+  clearInterval(closingIdle)
+  clearTimeout(limit)
+  await pool.drain(0)
+  log.info({}, 'stopped')
+}
+
+/** What nobody caught ends the process; its message may quote an image, so the log gets only where it came from. */
+function endOnFault(log: Logger): void {
+  process.on('uncaughtException', (error) => {
+    log.fatal({ frames: toLogFrames(error) }, 'unexpected failure')
+    process.exit(1)
+  })
+}
+
+main().catch((error: unknown) => {
+  const message = error instanceof Problem ? `${error.code}: ${error.message}` : `internal: ${toLogFrames(error)}`
+  process.stderr.write(`attending does not start.\n${message}\n`)
+  process.exitCode = 1
+})
