@@ -1,0 +1,104 @@
+/**
+ * The one road: bytes in, class probabilities and maps out.
+ *
+ *   bytes -> DecodedImage -> InputTensor -> ModelOutputs -> Explanation -> Prediction        Prediction's maps -> pictures
+ *
+ * Only this file knows the order of the steps. It runs inside an engine process, holds nothing between images, and touches
+ * neither clock of day, network nor disk.
+ */
+import { createHash } from 'node:crypto'
+import type { ImageFacts, ImageWarning } from './domain/image.ts'
+import type { Manifest } from './domain/manifest.ts'
+import type { Prediction, PredictRequest, RenderedMap, RenderRequest } from './domain/prediction.ts'
+import { Problem } from './domain/problem.ts'
+import type { SourceReference } from './domain/source-reference.ts'
+import { explain, outputsNeeded } from './explain/explain.ts'
+import { decodeImage } from './imaging/decode-image.ts'
+import { toDisplayImage } from './imaging/to-display-image.ts'
+import { preprocessingSha256, toInputTensor } from './imaging/to-input-tensor.ts'
+import type { Bundle } from './infer/load-bundle.ts'
+import { renderMap } from './render/render-map.ts'
+
+/** One map as a picture, an array or JSON: the road's last step, asked for when somebody looks. */
+export function draw(request: RenderRequest): Promise<RenderedMap> {
+  return renderMap(request)
+}
+
+/** A prediction, and by the side road the identity of what it was made from: only `results` and `pacs` may look at that. */
+export interface RoadEnd {
+  readonly prediction: Prediction
+  readonly source: SourceReference | null
+}
+
+/**
+ * The answer of one bundle to one image.
+ *
+ * software  name and version of this program, for the provenance
+ *
+ * Throws: a request Problem where the image can't be read or is out of the model's scope; "map-unknown"; "parameter-invalid".
+ */
+export async function predict(bundle: Bundle, request: PredictRequest, software: string): Promise<RoadEnd> {
+  const { manifest } = bundle
+  const { options } = request
+  const lap = stopwatch()
+
+  const needed = outputsNeeded(manifest, options.maps)
+  const { image, source } = await decodeImage(request.bytes, { frame: options.frame })
+  const facts = withScope(image.facts, manifest)
+  const decode = lap()
+
+  const input = toInputTensor(image, manifest.input)
+  const preprocess = lap()
+
+  const outputs = await bundle.run(input, { outputs: needed, withoutStructure: manifest.structure !== null, seed: options.seed, samples: options.samples })
+  const infer = lap()
+
+  const explanation = await explain(manifest, outputs, bundle.tailFor(outputs), options)
+  const display = toDisplayImage(image)
+
+  const prediction: Prediction = {
+    model: { id: manifest.id, version: manifest.version, network: manifest.network, graphSha256: manifest.graph.sha256 },
+    input: { ...facts, placement: input.placement },
+    explanation,
+    display,
+    provenance: {
+      software,
+      graphSha256: manifest.graph.sha256,
+      preprocessingSha256: preprocessingSha256(manifest.input),
+      inputSha256: createHash('sha256').update(request.bytes).digest('hex'),
+      seed: manifest.structure?.seedInput ? options.seed : null,
+      runtime: bundle.runtime,
+    },
+    timingMs: { decode, preprocess, infer, explain: lap(), queue: 0, render: 0 },
+  }
+  return { prediction, source }
+}
+
+/** Modalities that don't say what the picture shows: they are let through, and the answer says so. */
+const UNTELLING_MODALITIES = ['OT', 'SC']
+
+/**
+ * The image's facts with what is to be said of its scope.
+ *
+ * Throws: "image-out-of-scope" where the file's modality is one that the model was not made for.
+ */
+function withScope(facts: ImageFacts, manifest: Manifest): ImageFacts {
+  const accepted = manifest.input.modalities
+  if (accepted.length === 0 || (facts.modality !== null && accepted.includes(facts.modality))) return facts
+  if (facts.modality === null || UNTELLING_MODALITIES.includes(facts.modality)) {
+    const warning: ImageWarning = { code: 'modality-unknown', detail: `The file does not say its modality; this model was made for ${accepted.join(', ')}.` }
+    return { ...facts, warnings: [...facts.warnings, warning] }
+  }
+  throw new Problem('image-out-of-scope', `This model was made for ${accepted.join(', ')}, the file's modality is ${facts.modality}.`, { modality: facts.modality })
+}
+
+/** A function that gives the milliseconds since it was called last. */
+function stopwatch(): () => number {
+  let last = performance.now()
+  return () => {
+    const now = performance.now()
+    const elapsed = Math.round((now - last) * 100) / 100
+    last = now
+    return elapsed
+  }
+}
