@@ -1,7 +1,7 @@
 /** Degrees in, how strongly each patch takes part in the structure out. */
 import type { ExplanationMap } from '../domain/explanation.ts'
 import { buildMap, extremesOf, toShort } from './build-map.ts'
-import { declared, isOnlyInLastLayer, lastStructuredLayer, type MapContext, type MapMethod, outputOf, reachNote } from './map-method.ts'
+import { declared, isInLastLayer, lastStructuredLayer, type MapContext, type MapMethod, outputOf, reachNote } from './map-method.ts'
 import { headRows, lastLayer, meanOfRows, toHeadGrids, toPatchGrid } from './patch-grid.ts'
 import { structureFacts } from './structure-facts.ts'
 
@@ -44,11 +44,11 @@ function degreeMap(context: MapContext): ExplanationMap {
   })
 }
 
-/** A patch's degree acts as a key of the class token, or through later layers. */
+/** Whether a patch's degree can touch the prediction: as a key of the class token, or through later layers. */
 export function reachesPrediction({ manifest, outputs }: MapContext): boolean {
-  if (!isOnlyInLastLayer(manifest)) return true
-  const facts = structureFacts(manifest, outputs.asTrained)
-  return facts === null || facts.inactiveHeads < facts.heads
+  if (!isInLastLayer(manifest)) return true
+  const shown = structureFacts(manifest, outputs.asTrained)?.perHead.filter(({ layer }) => layer === lastStructuredLayer(manifest)) ?? []
+  return shown.length === 0 || shown.some(({ isInactive }) => !isInactive)
 }
 
 /** What a map says of heads whose structure is off for the decision. */

@@ -5,12 +5,17 @@ import type { ModelOutputs, OutputName, RunTail } from '../domain/outputs.ts'
 import type { PredictionOptions } from '../domain/prediction.ts'
 import { Problem } from '../domain/problem.ts'
 import { softmax } from '../tensor/softmax.ts'
+import { agreementOf } from './agreement.ts'
 import { extremesOf } from './build-map.ts'
 import { communitiesIn } from './communities.ts'
+import type { ImageCommunities } from './image-communities.ts'
+import { logitDrops, tokensOfCommunities } from './knock-out.ts'
 import { methodsFor } from './map-catalog.ts'
 import { isOnlyInLastLayer, type MapContext, outputOf } from './map-method.ts'
+import { shapleyValues } from './shapley.ts'
 import { structureFacts } from './structure-facts.ts'
 import { createTailStudy, logitsOf, STRUCTURE_REMOVED, type TailStudy, tailNeeds } from './tail-study.ts'
+import { uncertaintyOf } from './uncertainty.ts'
 
 /** Outputs that every answer reads, as far as the bundle declares them: what the structure does at the class token. */
 const ALWAYS: readonly OutputName[] = ['logits', 'degree', 'bias', 'mask']
@@ -40,24 +45,22 @@ export async function explain(manifest: Manifest, outputs: ModelOutputs, tail: R
   const classes = classOutputs(manifest, outputOf(outputs.asTrained, 'logits').data)
   const predicted = predictedOf(classes)
   const study = tail === null || outputs.asTrained.scores === undefined ? null : createTailStudy(manifest, outputs, tail)
-  const context: MapContext = {
-    manifest,
-    outputs,
-    explainedClass: classNamed(classes, options.explainedClass ?? predicted.name),
-    communities: communitiesIn(outputs.asTrained, manifest),
-    tail: study,
-  }
+  const explainedClass = classNamed(classes, options.explainedClass ?? predicted.name)
+  const found = communitiesIn(outputs.asTrained, manifest)
+  const wantsShapley = methods.some(({ name }) => name === 'shapley')
+  const communities = found === null || study === null ? found : await withEffects(found, study, manifest, explainedClass.index, wantsShapley)
+  const context: MapContext = { manifest, outputs, explainedClass, communities, tail: study }
   const maps = await Promise.all(methods.map((method) => method.build(context)))
   return {
     classes,
     predictedClass: predicted.name,
-    explainedClass: context.explainedClass.name,
+    explainedClass: explainedClass.name,
     counterfactual: await counterfactualOf(manifest, classes, outputs, study),
     maps,
     structure: structureFacts(manifest, outputs.asTrained),
-    communities: context.communities?.facts ?? [],
-    agreement: null,
-    uncertainty: null,
+    communities: communities?.facts ?? [],
+    agreement: agreementOf(maps),
+    uncertainty: uncertaintyOf(manifest, outputs.samples ?? [], options.seed),
   }
 }
 
@@ -87,6 +90,14 @@ function classNamed(classes: readonly ClassOutput[], name: string): { readonly i
   const index = classes.findIndex((candidate) => candidate.name === name)
   if (index < 0) throw new Problem('parameter-invalid', 'the model has no class of this name', { parameter: 'class' })
   return { index, name }
+}
+
+/** The communities with what each does to the logit of the explained class. */
+async function withEffects(found: ImageCommunities, study: TailStudy, manifest: Manifest, classIndex: number, wantsShapley: boolean): Promise<ImageCommunities> {
+  const tokens = tokensOfCommunities(found, manifest)
+  const drops = await logitDrops(study, tokens, classIndex)
+  const values = wantsShapley ? await shapleyValues(study, tokens, classIndex) : null
+  return { ...found, facts: found.facts.map((fact, index) => ({ ...fact, deltaLogit: drops[index] ?? null, shapley: values?.[index] ?? null })) }
 }
 
 /** What the answer would be without the structure: from the second run, else from the tail. */

@@ -4,22 +4,35 @@ import { Problem } from '../domain/problem.ts'
 import { attentionWithoutStructure, classTokenAttention, delta } from './class-token-attention.ts'
 import { communities, keyLoading, queryLoading } from './communities.ts'
 import { degree } from './degree.ts'
+import { edgeProbability, mask, maskSpread } from './edge-probability.ts'
+import { evidence, signedEvidence } from './evidence.ts'
 import { hub } from './hub.ts'
+import { knockOut } from './knock-out.ts'
 import type { MapMethod } from './map-method.ts'
 import { membershipEntropy } from './membership-entropy.ts'
 import { rollout } from './rollout.ts'
+import { shapley } from './shapley.ts'
+import { structureAttribution } from './structure-attribution.ts'
 
 export const MAP_METHODS: readonly MapMethod[] = [
   communities,
   classTokenAttention,
   degree,
   delta,
+  evidence,
+  structureAttribution,
+  signedEvidence,
+  knockOut,
+  shapley,
   membershipEntropy,
   hub,
   rollout,
   attentionWithoutStructure,
   queryLoading,
   keyLoading,
+  edgeProbability,
+  mask,
+  maskSpread,
 ]
 
 /** The methods that this bundle's outputs allow. */

@@ -59,7 +59,13 @@ export function isInLastLayer(manifest: Manifest): boolean {
 
 /** What every map of the structured layer says of its reach. */
 export function reachNote(manifest: Manifest): string {
-  return isOnlyInLastLayer(manifest)
-    ? 'the structure is in the last layer alone: between patches it describes, and only the row of the class token reaches this prediction'
-    : 'the structure is in more than the last layer: what it does between patches reaches this prediction through later layers'
+  if (!isInLastLayer(manifest)) return 'the layer shown is not the last: what its structure does between patches reaches this prediction through later layers'
+  const others = isOnlyInLastLayer(manifest) ? 'no other layer has the structure' : 'earlier structured layers also act between patches'
+  return `the layer shown is the last: between patches it describes, only the row of the class token reaches this prediction; ${others}`
+}
+
+/** Throws: "output-missing" where the bundle's tail was not run. */
+export function studyOf(context: MapContext): TailStudy {
+  if (context.tail !== null) return context.tail
+  throw new Problem('output-missing', "the map needs the bundle's tail", { output: 'values' })
 }

@@ -35,7 +35,7 @@ export function tailNeeds(manifest: Manifest): readonly OutputName[] {
   return wanted.filter((name) => manifest.outputs[name] !== undefined)
 }
 
-/** The study of one image. Throws: "output-missing" without the last layer's scores. */
+/** The study of one image. The scores that maps read and the tail's own are the same. Throws: "output-missing" without the last layer's scores. */
 export function createTailStudy(manifest: Manifest, outputs: ModelOutputs, tail: RunTail): TailStudy {
   const scores = classTokenRows(outputOf(outputs.asTrained, 'scores'), manifest)
   const tokens = tokenCount(manifest)
@@ -78,4 +78,10 @@ export function logitsOf(answer: TailAnswer, row: number): Float32Array {
 export function gradientOf(answer: TailAnswer, row: number, classIndex: number): readonly Float32Array[] {
   const gradient = at(at(answer.gradient, row), classIndex)
   return Array.from({ length: gradient.shape[0] ?? 0 }, (_, head) => at(gradient, head).data)
+}
+
+/** The class token's scores in one head with `alpha` times the structure's bias, [token]. */
+export function scoresUnder(study: TailStudy, head: number, alpha: number): Float64Array {
+  const bias = study.bias[head]
+  return Float64Array.from(study.scores[head] ?? [], (score, token) => score + alpha * (bias?.[token] ?? 0))
 }

@@ -1,0 +1,76 @@
+/** The tail and the image's communities in, each community's fair part of the logit out. */
+import type { ExplanationMap } from '../domain/explanation.ts'
+import { Problem } from '../domain/problem.ts'
+import { buildMap, toShort } from './build-map.ts'
+import { DIRECT_EFFECT } from './knock-out.ts'
+import { declared, type MapContext, type MapMethod } from './map-method.ts'
+import { toPatchGrid } from './patch-grid.ts'
+import { logitsOf, type TailStudy } from './tail-study.ts'
+
+export const shapley: MapMethod = {
+  name: 'shapley',
+  title: 'Shapley values of the communities',
+  isDefault: false,
+  readsTail: true,
+  needs: (manifest) => declared(manifest, 'membership') ?? declared(manifest, 'queryLoading', 'keyLoading'),
+  build: shapleyMap,
+}
+
+function shapleyMap({ manifest, explainedClass, communities }: MapContext): ExplanationMap {
+  if (communities === null) throw new Problem('output-missing', 'Shapley values need communities', { output: 'membership' })
+  const row = new Float64Array(manifest.prefixTokens + communities.labels.length)
+  communities.labels.forEach((label, patch) => {
+    row[manifest.prefixTokens + patch] = communities.facts[label]?.shapley ?? 0
+  })
+  const total = communities.facts.reduce((sum, { shapley: value }) => sum + (value ?? 0), 0)
+  return buildMap({
+    name: 'shapley',
+    title: 'Shapley values of the communities',
+    kind: 'diverging',
+    role: 'causal',
+    explainedClass: explainedClass.name,
+    layer: manifest.depth - 1,
+    grid: toPatchGrid(row, manifest),
+    interpolation: 'nearest',
+    communities: communities.facts,
+    unit: 'logit (of the whole community)',
+    method: `exact Shapley values of ${communities.count} communities over all ${2 ** communities.count} sets that the class token may see in the last layer; the class token itself is always seen`,
+    source: 'Shapley 1953; players are the image-level communities',
+    numbers: { sum: total },
+    notes: [`the values sum to ${toShort(total)} of the logit: all communities minus none`, DIRECT_EFFECT],
+  })
+}
+
+/**
+ * Exact Shapley values of sets of tokens, the class's logit being the game's value.
+ *
+ * players  [player][token], no token twice, at most 8; tokens that no player holds are always seen
+ * returns  [player]; their sum is the logit with all players minus that with none
+ */
+export async function shapleyValues(study: TailStudy, players: readonly (readonly number[])[], classIndex: number): Promise<Float64Array> {
+  const count = players.length
+  const changes = Array.from({ length: 2 ** count }, (_, present) => ({ alpha: 1, hidden: players.flatMap((tokens, player) => ((present >> player) & 1 ? [] : tokens)) }))
+  const answer = await study.ask(changes)
+  const logitWith = (present: number): number => logitsOf(answer, present)[classIndex] ?? 0
+  const weights = shapleyWeights(count)
+  return Float64Array.from({ length: count }, (_, player) => {
+    let value = 0
+    for (let present = 0; present < changes.length; present++) {
+      if ((present >> player) & 1) continue
+      value += (weights[bitsOf(present)] ?? 0) * (logitWith(present | (1 << player)) - logitWith(present))
+    }
+    return value
+  })
+}
+
+/** |S|! (n - |S| - 1)! / n! for every size of S. */
+function shapleyWeights(count: number): readonly number[] {
+  const factorial = (n: number): number => (n <= 1 ? 1 : n * factorial(n - 1))
+  return Array.from({ length: count }, (_, size) => (factorial(size) * factorial(count - size - 1)) / factorial(count))
+}
+
+function bitsOf(set: number): number {
+  let bits = 0
+  for (let rest = set; rest > 0; rest >>= 1) bits += rest & 1
+  return bits
+}
