@@ -10,12 +10,17 @@ export interface SourceAttribute {
   readonly bytes: Uint8Array
 }
 
-/** What a result object must repeat or point at. Attributes keep their keyword in camelCase. */
+/**
+ * What a result object must repeat or point at. Attributes keep their keyword in camelCase.
+ *
+ * UIDs are as the source wrote them, and may not conform to PS3.5 9.1: reading is tolerant, so a builder of results checks before it points at them.
+ */
 export interface SourceReference {
   readonly sopClassUid: string
   readonly sopInstanceUid: string
-  readonly studyInstanceUid: string
-  readonly seriesInstanceUid: string
+  /** null where the source names none, as some captures do: no result can be filed for it. */
+  readonly studyInstanceUid: string | null
+  readonly seriesInstanceUid: string | null
   readonly frameOfReferenceUid: string | null
   readonly transferSyntaxUid: string
   readonly modality: string | null

@@ -1,0 +1,99 @@
+/** The first bytes of a compressed frame in, what the codestream says of its image out: read before a decoder allocates for it. */
+import type { PixelCodec } from '../dicom/transfer-syntaxes.ts'
+
+/** A codestream's own header. */
+export interface CodestreamHeader {
+  readonly columns: number
+  readonly rows: number
+  readonly components: number
+  /** Bits a sample, the largest of all components. */
+  readonly precision: number
+  /** JPEG-LS: samples of a pixel side by side, or one scan a component. */
+  readonly isPlanar: boolean
+  /** JPEG 2000: components went through RCT or ICT, so that a decoder gives RGB back. */
+  readonly isColorTransformed: boolean
+}
+
+/** The header, undefined where it cannot be found: the caller knows what to call that. */
+export function readCodestream(frame: Uint8Array, codec: PixelCodec): CodestreamHeader | undefined {
+  if (codec === 'jpeg' || codec === 'jpeg-ls') return readJpeg(frame)
+  return readJpeg2000(frame.subarray(findJpeg2000(frame)))
+}
+
+const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+
+/** Markers of JPEG and JPEG-LS up to the first scan (ITU-T T.81 B.1, T.87 C.1). */
+function readJpeg(frame: Uint8Array): CodestreamHeader | undefined {
+  const data = view(frame)
+  if (frame.length < 4 || data.getUint16(0) !== 0xffd8) return undefined
+  let header: CodestreamHeader | undefined
+  for (let at = 2; at + 4 <= frame.length; ) {
+    if (frame[at] !== 0xff) return undefined
+    const marker = frame[at + 1] ?? 0
+    if (marker === 0xff) {
+      at++ // fill bytes may stand before a marker
+      continue
+    }
+    const length = data.getUint16(at + 2)
+    const segment = frame.subarray(at + 4, at + 2 + length)
+    if (isStartOfFrame(marker)) header = readStartOfFrame(segment)
+    if (marker === 0xda) return header === undefined ? undefined : { ...header, isPlanar: header.components > 1 && segment[0] === 1 }
+    at += 2 + length
+  }
+  return undefined
+}
+
+/** SOF0 to SOF15 without DHT, JPG and DAC; SOF55 of JPEG-LS. */
+function isStartOfFrame(marker: number): boolean {
+  return (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) || marker === 0xf7
+}
+
+function readStartOfFrame(segment: Uint8Array): CodestreamHeader | undefined {
+  if (segment.length < 6) return undefined
+  const data = view(segment)
+  return { precision: data.getUint8(0), rows: data.getUint16(1), columns: data.getUint16(3), components: data.getUint8(5), isPlanar: false, isColorTransformed: false }
+}
+
+/** Where the codestream begins: at once, or inside the jp2c box of a JP2 file, which does not belong into DICOM and is met there (ITU-T T.800 annex I). */
+export function findJpeg2000(frame: Uint8Array): number {
+  const data = view(frame)
+  if (frame.length < 12 || data.getUint32(4) !== 0x6a502020) return 0
+  for (let at = 0; at + 8 <= frame.length; ) {
+    const length = data.getUint32(at)
+    if (data.getUint32(at + 4) === 0x6a703263) return at + (length === 1 ? 16 : 8)
+    if (length < 8) return 0
+    at += length
+  }
+  return 0
+}
+
+/** SOC, SIZ and the first COD (ITU-T T.800 A.5.1, A.6.1). */
+function readJpeg2000(stream: Uint8Array): CodestreamHeader | undefined {
+  const data = view(stream)
+  if (stream.length < 42 || data.getUint32(0) !== 0xff4fff51) return undefined
+  const components = data.getUint16(40)
+  const columns = data.getUint32(8) - data.getUint32(16)
+  const rows = data.getUint32(12) - data.getUint32(20)
+  const tiles = Math.ceil(columns / data.getUint32(24)) * Math.ceil(rows / data.getUint32(28))
+  if (stream.length < 42 + 3 * components || components === 0 || !(tiles <= MAX_TILES)) return undefined
+  let precision = 0
+  for (let i = 0; i < components; i++) {
+    precision = Math.max(precision, (data.getUint8(42 + 3 * i) & 0x7f) + 1)
+    const isSubsampled = data.getUint16(43 + 3 * i) !== 0x0101
+    if (isSubsampled) return undefined
+  }
+  return { columns, rows, components, precision, isPlanar: false, isColorTransformed: readColorTransform(stream) }
+}
+
+/** ITU-T T.800 A.5.1: tiles are numbered with 16 bits. */
+const MAX_TILES = 65_535
+
+function readColorTransform(stream: Uint8Array): boolean {
+  const data = view(stream)
+  for (let at = 2; at + 4 <= stream.length; at += 2 + data.getUint16(at + 2)) {
+    const marker = data.getUint16(at)
+    if (marker === 0xff52) return stream[at + 8] === 1
+    if (marker === 0xff90 || marker < 0xff00) return false
+  }
+  return false
+}
