@@ -30,10 +30,14 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/engine/child.ts': { imports: ['src/domain', 'src/engine', 'src/pipeline.ts', 'src/infer'] },
   // Kept predictions on disk: the parent's memory, beneath http and apart from it so that jobs can share it.
   'src/store': { imports: ['src/domain'] },
+  // The durable queue: pg-boss on PGlite inside the process, or on a PostgreSQL server.
+  'src/jobs': { imports: ['src/domain'], owns: ['pg-boss', '@electric-sql/pglite', 'pg'] },
   'src/http': { imports: ['src/domain'], owns: ['express', 'swagger-ui-express', 'multer', 'ajv', 'yaml', 'prom-client'] },
   'src/pipeline.ts': { imports: ['src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain', 'src/render'] },
   'src/config.ts': { imports: ['src/domain'], owns: ['zod'] },
   'src/main.ts': { imports: ['src/*'], owns: ['pino'] },
+  // Lines for a person at a terminal, shared by the commands.
+  'src/terminal': { imports: ['src/domain'] },
   // Commands: the road, or one step of it, from a terminal.
   'src/inspect.ts': { imports: ['src/domain', 'src/imaging'] },
   'src/predict.ts': { imports: ['src/*'] },

@@ -7,7 +7,6 @@ export interface ResultObject {
   readonly kind: string
   readonly sopClassUid: string
   readonly sopInstanceUid: string
-  readonly studyInstanceUid: string
   /** A Part 10 file, explicit VR little endian. */
   readonly bytes: Uint8Array
 }
