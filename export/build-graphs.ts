@@ -2,15 +2,12 @@
 import type { NetworkConfig } from '../models/network-config.ts'
 import { checkGraph } from '../src/infer/check-graph.ts'
 import { inlineFunctions } from '../src/infer/inline-functions.ts'
-import type { BuiltGraphs, OpsForm } from './build-manifest.ts'
+import type { BuiltGraphs, MaskChoice, OpsForm } from './build-manifest.ts'
 import { buildNetwork } from './networks/build-network.ts'
 import { buildTail } from './networks/build-tail.ts'
 import type { Weights } from './networks/graph-draft.ts'
 import { encodeModel } from './onnx/encode-model.ts'
 import type { MaskRule } from './ops/stochastic-block-attention.ts'
-
-/** An SBM's mask at inference: a rule, or a draw from each image's seed. */
-export type MaskChoice = MaskRule | { readonly mode: 'sample' }
 
 /** Throws: "checkpoint-invalid", "shape-mismatch". */
 export function buildGraphs(config: NetworkConfig, weights: Weights, ops: OpsForm, mask: MaskChoice): BuiltGraphs {
@@ -18,5 +15,5 @@ export function buildGraphs(config: NetworkConfig, weights: Weights, ops: OpsFor
   const network = buildNetwork(config, weights, rule)
   const withFunctions = encodeModel(network.model)
   const graph = ops === 'function' ? withFunctions : inlineFunctions(checkGraph(withFunctions))
-  return { graph, tail: encodeModel(buildTail(config, weights)), outputs: network.outputs, ops, maskMode: mask.mode }
+  return { graph, tail: encodeModel(buildTail(config, weights)), outputs: network.outputs, ops, mask }
 }

@@ -7,9 +7,10 @@ import { IR_VERSION, OPSET_VERSION } from './onnx/onnx-model.ts'
 import { COUNTER_UNIFORM } from './ops/counter-uniform.ts'
 import { DCMM_ATTENTION } from './ops/degree-corrected-mixed-membership-attention.ts'
 import { COMMUNITY_DOMAIN, COMMUNITY_VERSION } from './ops/domain.ts'
-import { SBM_ATTENTION } from './ops/stochastic-block-attention.ts'
+import { type MaskRule, SBM_ATTENTION } from './ops/stochastic-block-attention.ts'
 
-export type MaskMode = 'expected' | 'threshold' | 'topP' | 'sample'
+/** An SBM's mask at inference: a rule, or a draw from each image's seed. */
+export type MaskChoice = MaskRule | { readonly mode: 'sample' }
 export type OpsForm = 'function' | 'standard'
 
 /** What no graph can tell: everything here is stated by the training or by the person who exports. */
@@ -23,7 +24,7 @@ export interface BuiltGraphs {
   readonly tail: Uint8Array
   readonly outputs: Manifest['outputs']
   readonly ops: OpsForm
-  readonly maskMode: MaskMode
+  readonly mask: MaskChoice
 }
 
 /**
@@ -50,7 +51,7 @@ export function buildManifest(config: NetworkConfig, graphs: BuiltGraphs, facts:
     classTokenIndex: 0,
     depth: config.depth,
     heads: config.heads,
-    structure: structureOf(config, graphs.maskMode),
+    structure: structureOf(config, graphs.mask),
     parity: PARITY_BOUND,
   })
 }
@@ -65,17 +66,23 @@ function customOps(config: NetworkConfig): Manifest['customOps'] {
   return names.map((name) => ({ domain: COMMUNITY_DOMAIN, name, version: COMMUNITY_VERSION }))
 }
 
-function structureOf(config: NetworkConfig, maskMode: MaskMode): Manifest['structure'] {
+function structureOf(config: NetworkConfig, mask: MaskChoice): Manifest['structure'] {
   const options = config.dcmm ?? config.sbm
   if (config.structuredLayers.length === 0 || options === null) return null
   const samples = config.sbm !== null
   return {
     layers: [...config.structuredLayers],
     communities: options.communities,
-    options: { ...options },
+    options: { ...options, ...(samples ? amountOf(mask) : {}) },
     structureInput: STRUCTURE_INPUT,
     seedInput: samples ? SEED_INPUT : null,
     sampledInput: samples ? SAMPLED_INPUT : null,
-    maskMode: samples ? maskMode : null,
+    maskMode: samples ? mask.mode : null,
   }
+}
+
+/** The number that a rule comes with, by its name in the formula. */
+function amountOf(mask: MaskChoice): Readonly<Record<string, number>> {
+  if (mask.mode === 'threshold') return { tau: mask.tau }
+  return mask.mode === 'topP' ? { rho: mask.rho } : {}
 }

@@ -18,8 +18,13 @@ export function tokenIndices(body: NodeList): string {
   return body.op('Range', [body.int(0), tokens, body.int(1)])
 }
 
+/** 0 for the class token, 1 for each patch; [n] float. */
+export function isPatch(body: NodeList, indices: string): string {
+  return body.op('Cast', [body.op('Cast', [indices], { to: int(9) })], { to: int(1) })
+}
+
 /** 1 where neither of a pair is the class token, 0 in its row and column; [n, n] float. */
 export function betweenPatches(body: NodeList, indices: string): string {
-  const isPatch = body.op('Cast', [body.op('Cast', [indices], { to: int(9) })], { to: int(1) }) // [n]
-  return body.op('Mul', [body.op('Unsqueeze', [isPatch, body.ints(0)]), body.op('Unsqueeze', [isPatch, body.ints(1)])])
+  const patches = isPatch(body, indices)
+  return body.op('Mul', [body.op('Unsqueeze', [patches, body.ints(0)]), body.op('Unsqueeze', [patches, body.ints(1)])])
 }

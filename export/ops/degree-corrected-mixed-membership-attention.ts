@@ -5,7 +5,7 @@
 import type { DcmmOptions } from '../../models/network-config.ts'
 import { float, int, ints, NodeList, text } from '../onnx/node-list.ts'
 import type { OnnxAttributes, OnnxFunction, OnnxNode } from '../onnx/onnx-model.ts'
-import { betweenPatches, perImage, tokenIndices, writeScores } from './body-parts.ts'
+import { isPatch, perImage, tokenIndices, writeScores } from './body-parts.ts'
 import { COMMUNITY_DOMAIN } from './domain.ts'
 
 export const DCMM_ATTENTION = 'DegreeCorrectedMixedMembershipAttention'
@@ -29,7 +29,7 @@ export function dcmmAttentionFunction(formula: DcmmFormula): OnnxFunction {
   const body = new NodeList('')
   const scores = writeScores(body)
   const membership = body.op('Softmax', [linear(body, 'query', 'membership')], { axis: int(-1) }, 'membership') // [b, h, n, K]
-  const degree = body.op(ACTIVATIONS[formula.thetaActivation], [linear(body, 'query', 'degree')]) // [b, h, n, 1]
+  const degree = writeDegree(body, formula) // [b, h, n, 1]
   body.op('Squeeze', [degree, body.ints(3)], {}, 'degree') // [b, h, n]
   writeBias(body, membership, degree, formula)
   body.op('Softmax', [body.op('Add', [scores, 'bias'])], { axis: int(-1) }, 'attention') // [b, h, n, n]
@@ -50,14 +50,20 @@ function linear(body: NodeList, x: string, name: 'membership' | 'degree'): strin
   return body.op('Add', [body.op('MatMul', [x, `${name}_weight`]), `${name}_bias`])
 }
 
+/** theta; 0 for a class token that is excluded, which zeroes its row and column of P. */
+function writeDegree(body: NodeList, formula: DcmmFormula): string {
+  const degree = body.op(ACTIVATIONS[formula.thetaActivation], [linear(body, 'query', 'degree')])
+  if (formula.classToken === 'include') return degree
+  return body.op('Mul', [degree, body.op('Unsqueeze', [isPatch(body, tokenIndices(body)), body.ints(1)])])
+}
+
 function writeBias(body: NodeList, membership: string, degree: string, formula: DcmmFormula): void {
   const block = writeBlock(body, formula.symmetricBlock)
   const affinity = body.op('MatMul', [body.op('MatMul', [membership, block]), body.op('Transpose', [membership], { perm: ints([0, 1, 3, 2]) })]) // [b, h, n, n]
   const bounded = formula.bounded === 'tanh' ? body.op('Tanh', [affinity]) : affinity
   const degreeOfKey = body.op('Transpose', [degree], { perm: ints([0, 1, 3, 2]) }) // [b, h, 1, n]
   const corrected = body.op('Mul', [body.op('Mul', [degree, bounded]), degreeOfKey]) // P
-  const effective = formula.classToken === 'exclude' ? body.op('Mul', [corrected, betweenPatches(body, tokenIndices(body))]) : corrected
-  body.op('Mul', [effective, body.op('Mul', ['bias_scale', perImage(body, 'structure')])], {}, 'bias')
+  body.op('Mul', [corrected, body.op('Mul', ['bias_scale', perImage(body, 'structure')])], {}, 'bias')
 }
 
 /** B, [h, K, K], under the name "block". */

@@ -1,6 +1,6 @@
 /** A golden network as a bundle in memory, as the exporter would write it. */
-import { buildGraphs, type MaskChoice } from '../../export/build-graphs.ts'
-import { buildManifest, type OpsForm } from '../../export/build-manifest.ts'
+import { buildGraphs } from '../../export/build-graphs.ts'
+import { buildManifest, type MaskChoice, type OpsForm } from '../../export/build-manifest.ts'
 import type { Manifest } from '../../src/domain/manifest.ts'
 import type { BundleFiles } from '../../src/infer/bundle-files.ts'
 import { at, type Tensor } from '../../src/tensor/tensor.ts'

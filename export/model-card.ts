@@ -1,0 +1,135 @@
+/** A manifest, its evaluation and its parity in, the bundle's README.md out: the model card, generated and never edited. */
+import type { Interval } from '../models/metrics.ts'
+import type { NetworkConfig } from '../models/network-config.ts'
+import type { TrainingRecord } from '../models/training/training-record.ts'
+import type { Manifest } from '../src/domain/manifest.ts'
+import type { GraphEvaluation } from './evaluate-graph.ts'
+import type { ParityReport } from './parity.ts'
+import { worstByStage } from './parity-table.ts'
+import { PUBLISHED } from './published-results.ts'
+
+export interface CardSource {
+  readonly manifest: Manifest
+  readonly config: NetworkConfig
+  readonly record: TrainingRecord
+  readonly evaluation: GraphEvaluation | null
+  readonly parity: readonly ParityReport[]
+  /** Name and version of the runtime that the figures come from. */
+  readonly runtime: string
+}
+
+/** Sections in the order that CLAIM (2020) and Mitchell et al., arXiv:1810.03993, ask for. */
+export function modelCard(source: CardSource): string {
+  const { manifest } = source
+  const sections = [
+    `# ${manifest.title}\n\n\`${manifest.id}\`, version ${manifest.version}, ${manifest.createdAt}. **Research use only. Not for diagnosis.**`,
+    `## Intended use\n\n${manifest.intendedUse}`,
+    networkSection(source),
+    dataSection(source),
+    trainingSection(source),
+    performanceSection(source),
+    structureSection(source),
+    paritySection(source),
+    `## Limits\n\n${list(manifest.limits)}`,
+    `## Licence and attribution\n\nWeights: ${manifest.licence}, as the data they were made from.\n\n${list(manifest.attributions)}`,
+    filesSection(manifest),
+  ]
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`
+}
+
+function networkSection({ manifest, config }: CardSource): string {
+  const options = Object.entries(manifest.structure?.options ?? {}).map(([name, value]) => `${name} ${value}`)
+  const rows = [
+    ['network', manifest.network],
+    ['input', `${config.channels} x ${config.imageSize} x ${config.imageSize}, ${manifest.input.fit}, ${manifest.input.resize}`],
+    ['patches', `${config.patchSize} pixels, windows reach ${config.patchOverlap} further; ${manifest.patchGrid.height} x ${manifest.patchGrid.width} and a class token`],
+    ['size', `width ${config.width}, ${config.depth} layers, ${config.heads} heads`],
+    ['structure', manifest.structure === null ? 'none' : `layers ${manifest.structure.layers.join(', ')} (from 0), ${manifest.structure.communities} communities`],
+    ...(options.length === 0 ? [] : [['options', options.join(', ')]]),
+    ['classes', manifest.classes.map(({ name, code }) => (code === null ? name : `${name} (${code.value}, ${code.scheme}, "${code.meaning}")`)).join('; ')],
+  ]
+  return `## Network\n\n${table(['', ''], rows)}`
+}
+
+function dataSection({ record: { data, normalization } }: CardSource): string {
+  const { train, validation, test } = data.images
+  const numbers = (values: readonly number[]): string => values.map((value) => value.toFixed(4)).join(', ')
+  return `## Data\n\n${data.title} (\`${data.id}\`, SHA-256 \`${data.sha256}\`), its own split: ${train} training, ${validation} validation, ${test} test images. Pixels are normalized by mean ${numbers(normalization.mean)} and deviation ${numbers(normalization.deviation)} of the training split.`
+}
+
+function trainingSection({ record }: CardSource): string {
+  const { settings, selectedEpoch, seed } = record
+  const rows = Object.entries(settings).map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)])
+  const chosen = `The weights of epoch ${selectedEpoch} (averaged) were selected on the validation split; the test split was looked at once, afterwards.`
+  return `## Training\n\nRecipe \`${record.recipe}\`, seed ${seed}, on ${record.backend}. ${chosen}\n\n${table(['setting', 'value'], rows)}`
+}
+
+function performanceSection({ record, evaluation, runtime }: CardSource): string {
+  if (evaluation === null) return '## Performance\n\nNot evaluated at export: the data set was not at hand.'
+  const { test, validation, calibrated, temperature } = evaluation
+  const row = (name: string, m: GraphEvaluation['test']): string[] => [name, ...[m.auc, m.accuracy, m.balancedAccuracy, m.ece, m.brier, m.nll].map(fixed), String(m.images)]
+  const rows = [row('test', test), row(`test, calibrated (temperature ${temperature.toFixed(3)})`, calibrated), row('validation', validation)]
+  const recalls = evaluation.classes.map(({ name, images, recall, interval }) => [name, String(images), `${fixed(recall)} ${between(interval)}`])
+  return [
+    `## Performance\n\nComputed by ${runtime} from the graph of this bundle. Accuracy at the most probable class.`,
+    table(['split', 'AUC', 'accuracy', 'balanced accuracy', 'ECE', 'Brier', 'NLL', 'images'], rows),
+    `Test AUC ${fixed(test.auc)}, 95 % ${between(evaluation.aucInterval)} (bootstrap); test accuracy ${fixed(test.accuracy)}, 95 % ${between(evaluation.accuracyInterval)} (Wilson). The temperature was fitted on the validation split.`,
+    table(['class', 'test images', 'recall, 95 % interval'], recalls),
+    publishedSection(record.data.id, test),
+  ].join('\n\n')
+}
+
+function publishedSection(dataSet: string, test: GraphEvaluation['test']): string {
+  const published = PUBLISHED[dataSet]
+  if (published === undefined) return 'No published figures on this data set and size are known.'
+  const rows = published.results.map(({ method, auc, accuracy }) => [method, fixed(auc), fixed(accuracy)])
+  return `Beside published figures (${published.source}):\n\n${table(['method', 'AUC', 'accuracy'], [...rows, ['**this model, one training**', `**${fixed(test.auc)}**`, `**${fixed(test.accuracy)}**`]])}`
+}
+
+function structureSection({ manifest, record, evaluation }: CardSource): string {
+  if (manifest.structure === null) return ''
+  const parts = ['## What the structure does']
+  const removed = evaluation?.withoutStructure ?? null
+  if (removed !== null && evaluation !== null) {
+    const rows = [
+      ['as trained', fixed(evaluation.test.auc), fixed(evaluation.test.accuracy), fixed(evaluation.test.nll)],
+      ['same weights, structure removed', fixed(removed.auc), fixed(removed.accuracy), fixed(removed.nll)],
+    ]
+    parts.push(table(['test split', 'AUC', 'accuracy', 'NLL'], rows))
+  }
+  const last = record.curves.find(({ epoch }) => epoch === record.selectedEpoch)
+  for (const layer of last?.structure ?? []) {
+    const facts = Object.entries(layer).map(([name, value]) => [name, typeof value === 'number' ? String(Number(value.toPrecision(4))) : String(value)])
+    parts.push(`Measured on validation images in the selected epoch:\n\n${table(['', ''], facts)}`)
+  }
+  return parts.length === 1 ? '' : parts.join('\n\n')
+}
+
+function paritySection({ manifest, parity, runtime }: CardSource): string {
+  const { absolute, relative } = manifest.parity
+  const rows = worstByStage(parity).map(({ stage, values, largestDifference, worst }) => [stage, String(values), largestDifference.toExponential(1), worst.toFixed(3)])
+  const runs = parity.map(({ run }) => run).join('; ')
+  return `## Parity\n\n${runtime} against TF.js, bound ${absolute} + ${relative} of the value, over: ${runs}.\n\n${table(['stage', 'values', 'largest difference', 'share of the bound'], rows)}`
+}
+
+function filesSection(manifest: Manifest): string {
+  const rows = [['model.onnx', `\`${manifest.graph.sha256}\``], ...(manifest.tail === null ? [] : [['tail.onnx', `\`${manifest.tail.sha256}\``]])]
+  return `## Files\n\nOperator set ${manifest.graph.opset}, IR ${manifest.graph.ir}, ${manifest.graph.ops === 'function' ? 'with model-local functions' : 'standard operations only'}. \`golden.json\` holds inputs and outputs for whoever runs the graph elsewhere.\n\n${table(['file', 'SHA-256'], rows)}`
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
+}
+
+function list(items: readonly string[]): string {
+  return items.map((item) => `- ${item}`).join('\n')
+}
+
+function fixed(value: number): string {
+  return value.toFixed(3)
+}
+
+function between({ low, high }: Interval): string {
+  return `${fixed(low)} to ${fixed(high)}`
+}

@@ -1,0 +1,53 @@
+/** A checkpoint's training record and its evaluation in, what the manifest states of the model out. */
+import type { NetworkConfig } from '../models/network-config.ts'
+import type { TrainingRecord } from '../models/training/training-record.ts'
+import type { ModelFacts } from './build-manifest.ts'
+import { classesOf } from './class-codes.ts'
+import type { GraphEvaluation } from './evaluate-graph.ts'
+
+/** What the person who exports decides. */
+export interface Release {
+  readonly id: string
+  readonly version: string
+  /** ISO 8601, UTC. */
+  readonly createdAt: string
+  /** Of the checkpoint's file. */
+  readonly checkpointSha256: string
+}
+
+export const INTENDED_USE = 'Research on attention that follows learned communities, and on showing it. Not a medical device, not for diagnosis, not for triage.'
+
+const GENERAL_LIMITS = [
+  'Trained on one public data set: no claim is made for other devices, populations, projections or protocols.',
+  'The maps show what the network used. They are not validated for localization and do not show where a disease is.',
+]
+
+/** evaluation  null where the data set was not at hand: the manifest then states no metrics and no temperature */
+export function modelFacts(config: NetworkConfig, record: TrainingRecord, evaluation: GraphEvaluation | null, release: Release): ModelFacts {
+  const { data, normalization } = record
+  const { checkpointSha256, ...identity } = release
+  return {
+    ...identity,
+    title: record.title,
+    // The sets were made by cutting the centered square of the short side; the filter of PIL's bilinear resize is as wide as the reduction.
+    input: { fit: 'crop', resize: 'bilinear-antialias', mean: [...normalization.mean], deviation: [...normalization.deviation], modalities: [...data.modalities] },
+    classes: classesOf(data.id, data.classes),
+    temperature: evaluation?.temperature ?? null,
+    training: { ...record, network: config, checkpointSha256, evaluation },
+    metrics: evaluation === null ? [] : [evaluation.test, evaluation.validation],
+    intendedUse: INTENDED_USE,
+    limits: [...GENERAL_LIMITS, ...structureLimits(config), ...data.caveats],
+    licence: data.licence,
+    attributions: [...data.attributions],
+  }
+}
+
+function structureLimits(config: NetworkConfig): readonly string[] {
+  const { structuredLayers, depth } = config
+  if (structuredLayers.length === 0) return []
+  const last = structuredLayers.length === 1 && structuredLayers[0] === depth - 1
+  const where = last
+    ? 'The structure is in the last layer alone: only the class token’s row of the bias can change a prediction; patch-to-patch views are descriptive.'
+    : `The structure is in layers ${structuredLayers.join(', ')} (from 0): tail counterfactuals are exact for the last of them only.`
+  return [where, 'Community numbers are arbitrary in each head and in each training: only their grouping has a meaning.']
+}

@@ -1,0 +1,56 @@
+/** What others report on the same official test splits: shown beside our own figures in a model card, by data-set id. */
+
+export interface PublishedResult {
+  readonly method: string
+  readonly auc: number
+  readonly accuracy: number
+}
+
+export interface PublishedTable {
+  readonly source: string
+  readonly results: readonly PublishedResult[]
+}
+
+const SOURCE =
+  'official test split; medmnist.com results table (ResNet, AutoML rows) and arXiv:2404.15786, MedMNIST+ end-to-end training at 28 pixels, pretrained on ImageNet (ViT-B/16 row)'
+
+/** Rows: ResNet-18 (28), ResNet-18 (224), ResNet-50 (28), ResNet-50 (224), auto-sklearn, AutoKeras, Google AutoML Vision, ViT-B/16 (28). */
+const METHODS = ['ResNet-18 (28)', 'ResNet-18 (224)', 'ResNet-50 (28)', 'ResNet-50 (224)', 'auto-sklearn', 'AutoKeras', 'Google AutoML Vision', 'ViT-B/16 (28, pretrained)']
+
+const table = (figures: readonly (readonly [number, number])[]): PublishedTable => ({
+  source: SOURCE,
+  results: figures.map(([auc, accuracy], row) => ({ method: METHODS[row] ?? '', auc, accuracy })),
+})
+
+export const PUBLISHED: Readonly<Record<string, PublishedTable>> = {
+  pneumoniamnist: table([
+    [0.944, 0.854],
+    [0.956, 0.864],
+    [0.948, 0.854],
+    [0.962, 0.884],
+    [0.942, 0.855],
+    [0.947, 0.878],
+    [0.991, 0.946],
+    [0.956, 0.8365],
+  ]),
+  breastmnist: table([
+    [0.901, 0.863],
+    [0.891, 0.833],
+    [0.857, 0.812],
+    [0.866, 0.842],
+    [0.836, 0.803],
+    [0.871, 0.831],
+    [0.919, 0.861],
+    [0.8483, 0.8205],
+  ]),
+  retinamnist: table([
+    [0.717, 0.524],
+    [0.71, 0.493],
+    [0.726, 0.528],
+    [0.716, 0.511],
+    [0.69, 0.515],
+    [0.719, 0.503],
+    [0.75, 0.531],
+    [0.7172, 0.4983],
+  ]),
+}
