@@ -59,7 +59,7 @@ export interface ModelOutputs {
  * Changes of the last block's class-token row, one a row of the batch.
  *
  * alpha  [row], what the bias is multiplied by: 1 as trained, 0 without the structure
- * bias   [row, head, token], added to the class token's scores
+ * bias   [row, head, token], the structure's bias in the class token's row: alpha times it is added to the scores
  * keep   [row, head, token], 1 keeps a key, 0 drops it (weight 0, the rest renormalized)
  */
 export interface TailQuery {

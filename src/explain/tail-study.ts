@@ -40,14 +40,15 @@ export function createTailStudy(manifest: Manifest, outputs: ModelOutputs, tail:
   const scores = classTokenRows(outputOf(outputs.asTrained, 'scores'), manifest)
   const tokens = tokenCount(manifest)
   const layers = manifest.structure?.layers.length ?? 0
-  const bias = layers > 0 && isInLastLayer(manifest) ? biasRows(manifest, outputs.asTrained, layers - 1) : []
-  const ask = (changes: readonly TailChange[]): Promise<TailAnswer> => tail(toQuery(changes, scores.length, tokens))
+  const found = layers > 0 && isInLastLayer(manifest) ? biasRows(manifest, outputs.asTrained, layers - 1) : []
+  const bias = found.length > 0 ? found : scores.map(() => new Float64Array(tokens))
+  const ask = (changes: readonly TailChange[]): Promise<TailAnswer> => tail(toQuery(changes, bias, tokens))
   let base: Promise<TailAnswer> | undefined
   return {
     heads: scores.length,
     tokens,
     scores,
-    bias: bias.length > 0 ? bias : scores.map(() => new Float64Array(tokens)),
+    bias,
     ask,
     unchanged: () => {
       base ??= ask([AS_TRAINED])
@@ -56,17 +57,20 @@ export function createTailStudy(manifest: Manifest, outputs: ModelOutputs, tail:
   }
 }
 
-function toQuery(changes: readonly TailChange[], heads: number, tokens: number): Parameters<RunTail>[0] {
+/** Every row has the same bias: alpha says how much of it counts. */
+function toQuery(changes: readonly TailChange[], bias: readonly ArrayLike<number>[], tokens: number): Parameters<RunTail>[0] {
+  const heads = bias.length
   const shape = [changes.length, heads, tokens]
   const keep = new Float32Array(changes.length * heads * tokens).fill(1)
+  const added = new Float32Array(keep.length)
   changes.forEach(({ hidden }, row) => {
-    for (let head = 0; head < heads; head++) for (const token of hidden) keep[(row * heads + head) * tokens + token] = 0
+    bias.forEach((values, head) => {
+      const start = (row * heads + head) * tokens
+      added.set(values, start)
+      for (const token of hidden) keep[start + token] = 0
+    })
   })
-  return {
-    alpha: Float32Array.from(changes, (change) => change.alpha),
-    bias: tensorOf(new Float32Array(keep.length), shape),
-    keep: tensorOf(keep, shape),
-  }
+  return { alpha: Float32Array.from(changes, (change) => change.alpha), bias: tensorOf(added, shape), keep: tensorOf(keep, shape) }
 }
 
 /** The logits of one change, [class]. */

@@ -75,10 +75,10 @@ const maskedSoftmax = (scores: Vector, keep: Vector): Vector => {
 }
 
 /** Logits [class] and gradient [class][head][token] for one change. */
-export const runLastBlock = (block: LastBlock, alpha: number, added: Matrix, keep: Matrix): { logits: Vector; gradient: readonly Matrix[] } => {
+export const runLastBlock = (block: LastBlock, alpha: number, bias: Matrix, keep: Matrix): { logits: Vector; gradient: readonly Matrix[] } => {
   const attention = block.scores.map((row, h) =>
     maskedSoftmax(
-      row.map((score, j) => score + alpha * block.bias[h]![j]! + added[h]![j]!),
+      row.map((score, j) => score + alpha * bias[h]![j]!),
       keep[h]!,
     ),
   )
