@@ -1,0 +1,240 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { Problem, type ProblemCode, type ProblemFacts } from '../../src/domain/problem.ts'
+import { toProblem, toProblemDocument } from '../../src/http/problem-json.ts'
+import { PROBLEM_TABLE, PUBLIC_CODES, toPublicCode } from '../../src/http/problem-table.ts'
+import { type Answer, HOUR_MS, openApi, openTestServer, type TestServer } from './support/open-test-server.ts'
+import { MODEL_ID, pngBytes } from './support/sample-prediction.ts'
+
+/** Facts of every code that an engine or a peer may throw, as the code demands them. */
+const FACTS: { readonly [C in ProblemCode]: ProblemFacts[C] } = {
+  'request-malformed': {},
+  'body-too-large': { limitBytes: 1 },
+  'media-type-unsupported': { accepted: ['image/png'] },
+  'parameter-invalid': { parameter: 'frame' },
+  'image-undecodable': {},
+  'image-out-of-scope': { modality: 'MR' },
+  'model-unknown': {},
+  'prediction-unknown': {},
+  'prediction-expired': {},
+  'map-unknown': { available: ['attention'] },
+  'job-unknown': {},
+  'job-finished': {},
+  'route-unknown': {},
+  'method-not-allowed': { allowed: ['GET'] },
+  'dicom-not-part10': {},
+  'dicom-truncated': {},
+  'dicom-too-large': { limitBytes: 1 },
+  'dicom-nesting-too-deep': { limitDepth: 64 },
+  'transfer-syntax-unsupported': { transferSyntaxUid: '1.2' },
+  'sop-class-unsupported': {},
+  'uid-invalid': { keyword: 'SOPInstanceUID' },
+  'attribute-missing': { keyword: 'Rows' },
+  'pixel-data-missing': {},
+  'pixel-data-truncated': { expectedBytes: 2, actualBytes: 1 },
+  'bits-unsupported': { bitsAllocated: 64, bitsStored: 64 },
+  'dimensions-invalid': { rows: 0, columns: 1 },
+  'image-too-large': { limitPixels: 1 },
+  'frames-too-many': { limitFrames: 1 },
+  'number-of-frames-invalid': {},
+  'frame-count-mismatch': { expected: 2, actual: 1 },
+  'codestream-mismatch': { attribute: 'Rows', dataset: 2, codestream: 1 },
+  'attributes-inconsistent': { keyword: 'HighBit' },
+  'rescale-invalid': {},
+  'codec-failed': { transferSyntaxUid: '1.2' },
+  'model-not-ready': {},
+  overloaded: { retryAfterSeconds: 7 },
+  'deadline-exceeded': { limitMs: 1 },
+  'pacs-unreachable': {},
+  'pacs-refused': {},
+  'shape-mismatch': { expected: [1], actual: [2] },
+  'manifest-invalid': {},
+  'bundle-refused': { reason: 'hash' },
+  'output-missing': { output: 'logits' },
+  'output-not-finite': { output: 'logits' },
+  'result-invalid': {},
+  'engine-lost': {},
+  internal: {},
+  'settings-invalid': { setting: 'ATTENDING_PORT' },
+  'file-unreadable': {},
+  'data-set-unknown': { sha256: 'a' },
+  'checkpoint-invalid': {},
+  'parity-failed': { stage: 'logits' },
+  'backend-unavailable': { backend: 'wasm' },
+}
+
+const problemOf = (code: ProblemCode): Problem => new Problem(code, `a sentence about ${code}`, FACTS[code])
+
+const promised = openApi.operations.find(({ operationId }) => operationId === 'createPrediction')?.problemCodes ?? []
+const codes = Object.keys(PROBLEM_TABLE) as ProblemCode[]
+
+describe('an engine that throws', () => {
+  let shared: TestServer
+  beforeAll(async () => {
+    shared = await openTestServer()
+  })
+  afterAll(() => shared.close())
+
+  it.each(codes.filter((code) => promised.includes(toPublicCode(code))))(
+    '%s leaves with the status, the title and the facts of its row, or as internal, and the server goes on',
+    async (code) => {
+      shared.engines.predict = () => Promise.reject(problemOf(code))
+      const { status, json, headers } = await shared.predict(pngBytes)
+      const shown = toPublicCode(code)
+      expect({ status, code: json.code, type: json.type, title: json.title }).toEqual({
+        status: PROBLEM_TABLE[shown].status,
+        code: shown,
+        type: `/problems/${shown}`,
+        title: PROBLEM_TABLE[shown].title,
+      })
+      expect(json.instance).toBe(`urn:uuid:${headers.get('x-request-id')?.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')}`)
+      expect(json).toMatchObject(
+        shown === 'internal' ? { detail: 'an unexpected failure; the log names it by the instance' } : { detail: `a sentence about ${code}`, ...FACTS[code] },
+      )
+      expect((await shared.ask(json.type)).status).toBe(200)
+      expect((await shared.ask('/healthz')).status).toBe(200)
+    },
+  )
+
+  it('can throw each code but the few that belong to other routes', () => {
+    expect(codes.filter((code) => !promised.includes(toPublicCode(code)))).toEqual([
+      'prediction-unknown',
+      'prediction-expired',
+      'job-unknown',
+      'job-finished',
+      'route-unknown',
+      'method-not-allowed',
+      'pacs-unreachable',
+      'pacs-refused',
+    ])
+  })
+})
+
+describe('each failure that an operation promises', () => {
+  let server: TestServer
+  beforeEach(async () => {
+    server = await openTestServer()
+  })
+  afterEach(() => server.close())
+
+  const predictions = `/v1/models/${MODEL_ID}/predictions`
+  const post = (body: Uint8Array | string, type = 'image/png', query = ''): Promise<Answer> =>
+    server.ask(predictions + query, { method: 'POST', headers: { 'content-type': type }, body: typeof body === 'string' ? body : Buffer.from(body) })
+  const keptPath = async (): Promise<string> => `/v1/predictions/${(await server.predict(pngBytes)).json.id}`
+  const expiredPath = async (): Promise<string> => {
+    const path = await keptPath()
+    server.clock.now = new Date(server.clock.now.getTime() + HOUR_MS)
+    return path
+  }
+  const failDrawing = async (code: ProblemCode): Promise<Answer> => {
+    const path = await keptPath()
+    server.engines.render = () => Promise.reject(problemOf(code))
+    return server.ask(`${path}/maps/attention.png`)
+  }
+  const breakStore = (): void => {
+    server.store.findAnswer = () => Promise.reject(new Error('DOE^JANE'))
+    server.store.findArtifacts = () => Promise.reject(new Error('DOE^JANE'))
+  }
+  const nowhere = `/v1/predictions/${'0'.repeat(32)}`
+
+  /** How a caller meets it, without help of an engine; "engine" where only the engine knows, which the table above has. */
+  const provocations: Readonly<Record<string, () => Promise<Answer>>> = {
+    'createPrediction request-malformed': () => post('--x\r\nno form', 'multipart/form-data; boundary=x'),
+    'createPrediction parameter-invalid': () => post(pngBytes, 'image/png', '?frame=0'),
+    'createPrediction model-unknown': () => server.ask('/v1/models/none/predictions', { method: 'POST' }),
+    'createPrediction body-too-large': () => post(new Uint8Array(256 * 1024 + 1)),
+    'createPrediction media-type-unsupported': () => post('GIF89a', 'image/gif'),
+    'createPrediction dicom-not-part10': () => post('no DICOM', 'application/dicom'),
+    'createPrediction model-not-ready': () => {
+      server.stop()
+      return post(pngBytes)
+    },
+    'getPrediction parameter-invalid': async () => server.ask(`${await keptPath()}?frame=1`),
+    'getPrediction prediction-unknown': () => server.ask(nowhere),
+    'getPrediction prediction-expired': async () => server.ask(await expiredPath()),
+    'getPrediction internal': () => {
+      breakStore()
+      return server.ask(nowhere)
+    },
+    'getMap parameter-invalid': async () => server.ask(`${await keptPath()}/maps/attention.png?alpha=2`),
+    'getMap prediction-unknown': () => server.ask(`${nowhere}/maps/attention.png`),
+    'getMap prediction-expired': async () => server.ask(`${await expiredPath()}/maps/attention.png`),
+    'getMap map-unknown': async () => server.ask(`${await keptPath()}/maps/none.png`),
+    'getMap model-not-ready': () => failDrawing('model-not-ready'),
+    'getMap overloaded': () => failDrawing('overloaded'),
+    'getMap deadline-exceeded': () => failDrawing('deadline-exceeded'),
+    'getMap internal': () => {
+      breakStore()
+      return server.ask(`${nowhere}/maps/attention.png`)
+    },
+    'getModel model-unknown': () => server.ask('/v1/models/none'),
+    'getModelCard model-unknown': () => server.ask('/v1/models/none/card'),
+    'getReadiness model-not-ready': () => {
+      server.stop()
+      return server.ask('/readyz')
+    },
+    'getProblemPage route-unknown': () => server.ask('/problems/none'),
+  }
+
+  it.each(Object.entries(provocations))('%s', async (name, provoke) => {
+    const [operationId, code = ''] = name.split(' ')
+    expect(openApi.operations.find((operation) => operation.operationId === operationId)?.problemCodes).toContain(code)
+    const { status, json } = await provoke()
+    expect({ status, code: json.code }).toEqual({ status: PROBLEM_TABLE[code as ProblemCode].status, code })
+  })
+
+  it('has a provocation here, but for what only an engine or a broken part of the server can cause', () => {
+    const missing = openApi.operations.flatMap(({ operationId, problemCodes }) =>
+      problemCodes.filter((code) => provocations[`${operationId} ${code}`] === undefined).map((code) => ({ operationId, code })),
+    )
+    const unexplained = missing.filter(
+      ({ operationId, code }) => !(operationId === 'createPrediction' && promised.includes(code)) && !['internal', 'parameter-invalid'].includes(code),
+    )
+    expect(unexplained).toEqual([])
+  })
+
+  it('refuses a query on every route that takes none', async () => {
+    for (const { path } of openApi.operations.filter(({ method, parameters }) => method === 'get' && parameters.every((parameter) => parameter.in === 'path'))) {
+      const plain = path.replace('{model}', MODEL_ID).replace('{id}', '0'.repeat(32)).replace('{code}', 'internal')
+      const { status, json } = await server.ask(`${plain}?patientName=DOE`)
+      expect({ path, status, code: json.code }).toEqual({ path, status: 400, code: 'parameter-invalid' })
+    }
+  })
+
+  it('gives Retry-After where the time is known', async () => {
+    expect((await failDrawing('overloaded')).headers.get('retry-after')).toBe('7')
+  })
+})
+
+describe('toProblem', () => {
+  it('keeps a Problem, and hides what any other error says', () => {
+    const problem = problemOf('dicom-truncated')
+    expect(toProblem(problem)).toBe(problem)
+    expect([toProblem(new Error('DOE^JANE')).code, toProblem(new Error('DOE^JANE')).message]).toEqual(['internal', 'an unexpected failure'])
+    expect(toProblem('text').code).toBe('internal')
+  })
+
+  it('never lets a fact stand in for a member of the standard', () => {
+    const forged = new Problem('parameter-invalid', 'true', { parameter: 'x', status: 200, type: 'about:blank', code: 'y' } as ProblemFacts['parameter-invalid'])
+    expect(toProblemDocument(forged, 'a'.repeat(32))).toMatchObject({ status: 400, type: '/problems/parameter-invalid', code: 'parameter-invalid', detail: 'true', parameter: 'x' })
+  })
+
+  it('shows every fault as internal and every other code as itself', () => {
+    const hidden = (Object.keys(PROBLEM_TABLE) as ProblemCode[]).filter((code) => !PUBLIC_CODES.includes(code))
+    expect(hidden).toEqual([
+      'shape-mismatch',
+      'manifest-invalid',
+      'bundle-refused',
+      'output-missing',
+      'output-not-finite',
+      'result-invalid',
+      'engine-lost',
+      'settings-invalid',
+      'file-unreadable',
+      'data-set-unknown',
+      'checkpoint-invalid',
+      'parity-failed',
+      'backend-unavailable',
+    ])
+    for (const code of hidden) expect(toProblemDocument(problemOf(code), 'a'.repeat(32))).toMatchObject({ status: 500, code: 'internal', title: 'Internal failure' })
+  })
+})
