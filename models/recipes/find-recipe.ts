@@ -1,0 +1,13 @@
+/** A recipe's name in, the recipe out. */
+import { Problem } from '../../src/domain/problem.ts'
+import { DCMM_VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_PNEUMONIA } from './pneumonia-28.ts'
+import type { Recipe } from './recipe.ts'
+
+export const RECIPES: readonly Recipe[] = [DCMM_VIT_PNEUMONIA, VIT_PNEUMONIA, SBM_VIT_PNEUMONIA]
+
+/** Throws: "parameter-invalid" with the names that exist. */
+export function findRecipe(name: string): Recipe {
+  const recipe = RECIPES.find((candidate) => candidate.name === name)
+  if (recipe) return recipe
+  throw new Problem('parameter-invalid', `no such recipe; there are ${RECIPES.map((candidate) => candidate.name).join(', ')}`, { parameter: 'recipe' })
+}

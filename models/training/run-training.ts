@@ -1,0 +1,242 @@
+/** A recipe, a data set and a seed in, a trained checkpoint out: one loop for every network. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import * as tf from '@tensorflow/tfjs'
+import { Problem } from '../../src/domain/problem.ts'
+import { mixKey } from '../../src/tensor/counter-random.ts'
+import { type Tensor, tensorOf } from '../../src/tensor/tensor.ts'
+import { ADAM_DEFAULTS, AdamW, decayOfMatrices } from '../adamw.ts'
+import type { ChosenBackend } from '../backend/choose-backend.ts'
+import type { Checkpoint } from '../checkpoint.ts'
+import { type Batch, shuffledOrder, stepsPerEpoch, trainingBatch } from '../data/batches.ts'
+import type { DataSet } from '../data/data-set.ts'
+import { type Normalization, normalizationOf } from '../data/pixels.ts'
+import { forward } from '../forward.ts'
+import { initialWeights } from '../initial-weights.ts'
+import { classificationLoss } from '../loss.ts'
+import { metricsOf } from '../metrics.ts'
+import type { Recipe } from '../recipes/recipe.ts'
+import { lossAndGradients, readTensors, toVariables } from '../variables.ts'
+import { networkLogits } from './network-logits.ts'
+import type { RunStore } from './run-store.ts'
+import { learningRateAt } from './schedule.ts'
+import { diagnoseStructure } from './structure-diagnostics.ts'
+import type { EpochRecord, TrainingRecord } from './training-record.ts'
+import { AT_THE_START, type Progress, type RunIdentity, restoreTrainingState, type TrainingParts, writeTrainingState } from './training-state.ts'
+
+/** What a listener is told: each step, each epoch. */
+export type TrainingEvent =
+  | { readonly kind: 'step'; readonly step: number; readonly steps: number; readonly epoch: number; readonly loss: number }
+  | { readonly kind: 'epoch'; readonly record: EpochRecord; readonly epochs: number }
+
+export interface TrainingJob {
+  readonly recipe: Recipe
+  readonly data: DataSet
+  readonly seed: number
+  readonly backend: Pick<ChosenBackend, 'primitives' | 'updates' | 'description'>
+  readonly store: RunStore
+  /** Whether a state of the store is taken up; without one it is an error. */
+  readonly resume: boolean
+  readonly report: (event: TrainingEvent) => void
+  /** Asked after each step; true saves and ends. */
+  readonly shouldStop: () => boolean
+}
+
+export type TrainingOutcome =
+  | { readonly kind: 'finished'; readonly checkpoint: Checkpoint }
+  | { readonly kind: 'interrupted'; readonly epoch: number; readonly stepInEpoch: number }
+
+/** The fixed surroundings of the loop. */
+interface Setting {
+  readonly job: TrainingJob
+  readonly parts: TrainingParts
+  readonly normalization: Normalization
+  readonly identity: RunIdentity
+  readonly stepsPerEpoch: number
+  readonly steps: number
+}
+
+/** What initialWeights draws linear layers with. */
+const LINEAR_DEVIATION = 0.02
+
+/** Keeps the dropped branches' stream apart from the shuffle's and the augmentation's. */
+const DROP_STREAM = 0x64726f70
+
+/**
+ * The whole training, or its rest.
+ *
+ * Saves after each epoch and when it is stopped; a resumed run ends in the same bits as an unbroken one on the same backend.
+ * Throws: "output-not-finite" as soon as a loss is not finite (the last saved state stays); "checkpoint-invalid" where there is nothing to resume or it is
+ * of another run; "shape-mismatch" where the data does not fit the recipe's network.
+ */
+export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
+  checkFit(job.recipe, job.data)
+  const setting = settingOf(job)
+  try {
+    let progress = job.resume ? restoreTrainingState(job.store.readState(), setting.parts, setting.identity) : AT_THE_START
+    while (progress.epoch < job.recipe.training.epochs) {
+      progress = await runEpoch(setting, progress)
+      job.store.writeState(await writeTrainingState(setting.parts, progress, setting.identity))
+      if (progress.stepInEpoch > 0) return { kind: 'interrupted', epoch: progress.epoch, stepInEpoch: progress.stepInEpoch }
+    }
+    return { kind: 'finished', checkpoint: await finish(setting, progress) }
+  } finally {
+    disposeParts(setting.parts)
+  }
+}
+
+function disposeParts({ weights, averaged, optimizer }: TrainingParts): void {
+  optimizer.dispose()
+  tf.dispose([...weights.values(), ...averaged.values()])
+}
+
+/** Throws: "shape-mismatch". */
+function checkFit({ network }: Recipe, data: DataSet): void {
+  const expected = [network.channels, network.imageSize, network.imageSize, network.classes]
+  const actual = [data.channels, data.height, data.width, data.facts.classes.length]
+  if (expected.join() !== actual.join()) throw new Problem('shape-mismatch', 'channels, height, width or classes of the data do not fit the recipe', { expected, actual })
+}
+
+function settingOf(job: TrainingJob): Setting {
+  const { recipe, data, seed, backend } = job
+  const start = startingWeights(recipe, seed)
+  const weights = toVariables(start)
+  const settings = { ...ADAM_DEFAULTS, groups: decayOfMatrices(recipe.training.weightDecay) }
+  const perEpoch = stepsPerEpoch(data.splits.train.count, recipe.training.batchSize)
+  return {
+    job,
+    parts: { weights, averaged: toVariables(start), optimizer: new AdamW(weights, settings, backend.updates) },
+    normalization: normalizationOf(data, data.splits.train),
+    identity: { recipe: JSON.stringify(recipe), seed, dataSha256: data.sha256 },
+    stepsPerEpoch: perEpoch,
+    steps: perEpoch * recipe.training.epochs,
+  }
+}
+
+/** The network's own start, the membership weights as wide as the recipe asks. */
+function startingWeights({ network, training }: Recipe, seed: number): ReadonlyMap<string, Tensor> {
+  const weights = initialWeights(network, seed)
+  const { initialMembershipDeviation: deviation } = training
+  if (deviation === null) return weights
+  const widen = ({ shape, data }: Tensor): Tensor =>
+    tensorOf(
+      data.map((value) => (value * deviation) / LINEAR_DEVIATION),
+      shape,
+    )
+  return new Map([...weights].map(([name, weight]) => [name, name.endsWith('.attn.membership.weight') ? widen(weight) : weight]))
+}
+
+/** The running epoch to its end, or to where it is stopped. */
+async function runEpoch(setting: Setting, start: Progress): Promise<Progress> {
+  const { job, stepsPerEpoch: perEpoch } = setting
+  const order = shuffledOrder(job.data.splits.train.count, job.seed, start.epoch)
+  let { stepInEpoch, lossSum } = start
+  while (stepInEpoch < perEpoch) {
+    const step = start.epoch * perEpoch + stepInEpoch
+    const loss = await runStep(setting, order, start.epoch, stepInEpoch)
+    if (!Number.isFinite(loss))
+      throw new Problem('output-not-finite', `the loss of step ${step + 1} (batch ${stepInEpoch + 1} of epoch ${start.epoch + 1}) is not finite`, { output: 'loss' })
+    lossSum += loss
+    stepInEpoch += 1
+    job.report({ kind: 'step', step: step + 1, steps: setting.steps, epoch: start.epoch + 1, loss: lossSum / stepInEpoch })
+    await nextTurn() // lets a signal be heard: nothing else in a step leaves the event loop's turn
+    if (stepInEpoch < perEpoch && job.shouldStop()) return { ...start, stepInEpoch, lossSum }
+  }
+  return endEpoch(setting, { ...start, stepInEpoch, lossSum })
+}
+
+/** One step of the optimizer and of the average; the loss before it. */
+async function runStep({ job, parts, normalization, steps, stepsPerEpoch: perEpoch }: Setting, order: Uint32Array, epoch: number, stepInEpoch: number): Promise<number> {
+  const { recipe, data, seed, backend } = job
+  const { training } = recipe
+  const step = epoch * perEpoch + stepInEpoch
+  const batch = trainingBatch(data, { order, step: stepInEpoch, batchSize: training.batchSize, seed, epoch, augmentation: training.augmentation, normalization })
+  const { loss, gradients } = lossAndGradients(parts.weights, () => batchLoss(job, parts.weights, batch, step))
+  const norm = await backend.updates.globalNorm([...gradients.values()])
+  const [value = Number.NaN] = await loss.data()
+  if (Number.isFinite(norm)) {
+    parts.optimizer.apply(gradients, learningRateAt(step, steps, training), Math.min(1, training.gradientClip / norm))
+    for (const [name, averaged] of parts.averaged) {
+      const current = parts.weights.get(name)
+      if (current) backend.updates.moveTowards(averaged, current, 1 - training.averageDecay)
+    }
+  }
+  tf.dispose([loss, ...gradients.values()])
+  return Number.isFinite(norm) ? value : Number.NaN
+}
+
+/** Smoothed cross-entropy plus the structure's term. */
+function batchLoss({ recipe, data, seed, backend }: TrainingJob, weights: ReadonlyMap<string, tf.Tensor>, batch: Batch, step: number): tf.Scalar {
+  const { network, training } = recipe
+  const pixels = tf.tensor4d(batch.pixels, [batch.count, data.channels, data.height, data.width])
+  const { logits, regularization } = forward(network, weights, pixels, {
+    primitives: backend.primitives,
+    dropPath: { rate: training.dropPath, seed: mixKey(mixKey(seed, DROP_STREAM), step) },
+    mask: { mode: 'train-sample', runSeed: seed, step },
+  })
+  return tf.add(classificationLoss(logits, oneHot(batch.labels, network.classes), training.labelSmoothing), regularization)
+}
+
+/** [image, class] */
+function oneHot(labels: Uint8Array, classes: number): tf.Tensor2D {
+  const data = new Float32Array(labels.length * classes)
+  labels.forEach((label, image) => {
+    data[image * classes + label] = 1
+  })
+  return tf.tensor2d(data, [labels.length, classes])
+}
+
+/** Validation, the record of the epoch, and the best weights kept. */
+async function endEpoch(setting: Setting, progress: Progress): Promise<Progress> {
+  const { job, stepsPerEpoch: perEpoch } = setting
+  const record = await epochRecord(setting, progress.epoch + 1, progress.lossSum / perEpoch)
+  const lowest = Math.min(...progress.curves.map(({ validationLoss }) => validationLoss))
+  const isBest = record.validationLoss < lowest
+  const next: Progress = { epoch: progress.epoch + 1, stepInEpoch: 0, lossSum: 0, curves: [...progress.curves, record], bestEpoch: isBest ? record.epoch : progress.bestEpoch }
+  if (isBest) job.store.writeCheckpoint('best', checkpointOf(setting, await readTensors(setting.parts.averaged), record.epoch, next.curves))
+  job.report({ kind: 'epoch', record, epochs: job.recipe.training.epochs })
+  return next
+}
+
+async function epochRecord({ job, parts, normalization }: Setting, epoch: number, trainingLoss: number): Promise<EpochRecord> {
+  const { recipe, data, backend } = job
+  const request = { data, split: 'validation', normalization } as const
+  const { labels } = data.splits.validation
+  const logits = await networkLogits(recipe.network, parts.averaged, request, { primitives: backend.primitives })
+  const validationLoss = tf.tidy(() =>
+    classificationLoss(tf.tensor2d(logits.data, logits.shape as [number, number]), oneHot(labels, recipe.network.classes), recipe.training.labelSmoothing),
+  )
+  const [loss = Number.NaN] = await validationLoss.data()
+  validationLoss.dispose()
+  const { accuracy, auc } = metricsOf(logits, labels)
+  const structure = await diagnoseStructure(recipe.network, parts.averaged, request, backend.primitives)
+  return { epoch, trainingLoss, validationLoss: loss, validationAccuracy: accuracy, validationAuc: auc, structure }
+}
+
+function checkpointOf({ job, normalization }: Setting, weights: ReadonlyMap<string, Tensor>, selectedEpoch: number, curves: readonly EpochRecord[]): Checkpoint {
+  const { recipe, data, seed, backend } = job
+  const { train, validation, test } = data.splits
+  const record: TrainingRecord = {
+    recipe: recipe.name,
+    title: recipe.title,
+    seed,
+    settings: recipe.training,
+    backend: backend.description,
+    data: { ...data.facts, sha256: data.sha256, images: { train: train.count, validation: validation.count, test: test.count } },
+    normalization,
+    selectedEpoch,
+    curves,
+  }
+  return { config: recipe.network, weights, metadata: { training: JSON.stringify(record) } }
+}
+
+/** The last weights, their average, and the model: whichever the recipe selects. */
+async function finish(setting: Setting, { curves, bestEpoch }: Progress): Promise<Checkpoint> {
+  const { store, recipe } = setting.job
+  const { epochs, selection } = recipe.training
+  const averaged = checkpointOf(setting, await readTensors(setting.parts.averaged), epochs, curves)
+  store.writeCheckpoint('last', checkpointOf(setting, await readTensors(setting.parts.weights), epochs, curves))
+  store.writeCheckpoint('averaged', averaged)
+  const best = selection === 'last' || bestEpoch === null ? averaged : checkpointOf(setting, store.readCheckpoint('best').weights, bestEpoch, curves)
+  store.writeCheckpoint('model', best)
+  return best
+}

@@ -1,0 +1,131 @@
+/** A structured network and a split in, how alive and how used its structure is out. */
+import * as tf from '@tensorflow/tfjs'
+import { type Tensor, tensorOf } from '../../src/tensor/tensor.ts'
+import { forward } from '../forward.ts'
+import type { Primitives } from '../layers/primitives.ts'
+import type { NetworkConfig } from '../network-config.ts'
+import { evaluationPixels, type SplitRequest } from './network-logits.ts'
+
+/** Of one DCMM layer, over images, heads and tokens. Source of what to watch: models 4.1, P1 to P5. */
+export interface DcmmDiagnostics {
+  readonly layer: number
+  /** Share of degrees that are exactly zero; 1 is a dead structure. */
+  readonly zeroDegreeShare: number
+  readonly meanDegree: number
+  /** The largest lambda theta_i theta_j M_ij in a class token's row. */
+  readonly largestClassTokenBias: number
+  /** The standard deviation of the bias along a class token's row, the mean over images and heads: what the softmax feels. */
+  readonly classTokenBiasSpread: number
+  /** exp of the entropy of the mean membership, the mean over heads: 1 is a collapse, every token in one community. */
+  readonly effectiveCommunities: number
+  /** The mean of each token's largest membership: 1 / communities says nothing, 1 is a clear assignment. */
+  readonly membershipConfidence: number
+  /** How many communities are some patch's largest, in one image and head; the mean over both. What a community map shows. */
+  readonly distinctCommunities: number
+}
+
+/** Of one SBM layer. */
+export interface SbmDiagnostics {
+  readonly layer: number
+  /** The mean edge probability. */
+  readonly density: number
+}
+
+export type StructureDiagnostics = readonly (DcmmDiagnostics | SbmDiagnostics)[]
+
+/** Images looked at: enough for means that steer, few enough for every epoch. */
+const IMAGES = 128
+
+/** One entry for each structured layer; empty for a plain network. */
+export async function diagnoseStructure(
+  config: NetworkConfig,
+  weights: ReadonlyMap<string, tf.Tensor>,
+  request: SplitRequest,
+  primitives: Primitives,
+): Promise<StructureDiagnostics> {
+  if (config.structuredLayers.length === 0) return []
+  const pixels = evaluationPixels(request, 0, IMAGES)
+  const names = config.dcmm === null ? ['edgeProbability'] : ['degree', 'bias', 'membership']
+  const stages = tf.tidy(() => {
+    const all = forward(config, weights, pixels, { primitives, capture: true }).stages
+    return Object.fromEntries([...all].filter(([name]) => names.some((wanted) => name.endsWith(`.${wanted}`))))
+  })
+  const stage = async (layer: number, name: string): Promise<Tensor> => {
+    const tensor = stages[`layer${layer}.${name}`]
+    if (tensor === undefined) throw new RangeError(`the network gave no stage layer${layer}.${name}`)
+    return tensorOf(Float32Array.from(await tensor.data()), tensor.shape)
+  }
+  const diagnoses = await Promise.all(
+    config.structuredLayers.map(async (layer) =>
+      config.dcmm === null
+        ? { layer, density: meanOf((await stage(layer, 'edgeProbability')).data) }
+        : diagnoseDcmm(layer, await stage(layer, 'degree'), await stage(layer, 'bias'), await stage(layer, 'membership')),
+    ),
+  )
+  tf.dispose([pixels, ...Object.values(stages)])
+  return diagnoses
+}
+
+/**
+ * The figures of one layer.
+ *
+ * degree      [batch, head, token]
+ * bias        [batch, head, token, token]
+ * membership  [batch, head, token, community]
+ */
+export function diagnoseDcmm(layer: number, degree: Tensor, bias: Tensor, membership: Tensor): DcmmDiagnostics {
+  const rows = classTokenRows(bias)
+  return {
+    layer,
+    zeroDegreeShare: degree.data.filter((theta) => theta === 0).length / degree.data.length,
+    meanDegree: meanOf(degree.data),
+    largestClassTokenBias: rows.reduce((top, row) => row.reduce((most, value) => Math.max(most, value), top), Number.NEGATIVE_INFINITY),
+    classTokenBiasSpread: meanOf(rows.map(spreadOf)),
+    effectiveCommunities: effectiveCommunities(membership),
+    membershipConfidence: meanOf(rowsOf(membership).map((row) => Math.max(...row))),
+    distinctCommunities: distinctCommunities(membership),
+  }
+}
+
+/** The first row of each [token, token] matrix. */
+function classTokenRows({ shape, data }: Tensor): Float32Array[] {
+  const [batch = 0, heads = 0, tokens = 0] = shape
+  return Array.from({ length: batch * heads }, (_, i) => data.subarray(i * tokens * tokens, i * tokens * tokens + tokens))
+}
+
+/** The class token, row 0 of each image and head, is left out. */
+function distinctCommunities(membership: Tensor): number {
+  const [, , tokens = 0] = membership.shape
+  const largest = rowsOf(membership).map((row) => row.indexOf(Math.max(...row)))
+  const images = Array.from({ length: largest.length / tokens }, (_, i) => new Set(largest.slice(i * tokens + 1, (i + 1) * tokens)).size)
+  return meanOf(images)
+}
+
+/** The rows along the last axis. */
+function rowsOf({ shape, data }: Tensor): Float32Array[] {
+  const length = shape.at(-1) ?? 1
+  return Array.from({ length: data.length / length }, (_, i) => data.subarray(i * length, (i + 1) * length))
+}
+
+function spreadOf(row: Float32Array): number {
+  const mean = meanOf(row)
+  return Math.sqrt(row.reduce((sum, value) => sum + (value - mean) ** 2, 0) / row.length)
+}
+
+/** exp(H) of the mean membership of each head over images and tokens; then the mean over heads. */
+function effectiveCommunities({ shape, data }: Tensor): number {
+  const [batch = 0, heads = 0, tokens = 0, communities = 0] = shape
+  const means = Array.from({ length: heads }, () => new Float64Array(communities))
+  for (let i = 0; i < data.length; i++) {
+    const head = Math.floor(i / (tokens * communities)) % heads
+    const mean = means[head]
+    if (mean) mean[i % communities] = (mean[i % communities] ?? 0) + (data[i] ?? 0) / (batch * tokens)
+  }
+  return meanOf(means.map((mean) => Math.exp(mean.reduce((entropy, share) => (share > 0 ? entropy - share * Math.log(share) : entropy), 0))))
+}
+
+function meanOf(values: ArrayLike<number>): number {
+  let sum = 0
+  for (let i = 0; i < values.length; i++) sum += values[i] ?? 0
+  return sum / values.length
+}

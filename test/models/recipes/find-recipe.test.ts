@@ -1,0 +1,23 @@
+import { describe, expect, it } from 'vitest'
+import { parseNetworkConfig } from '../../../models/parse-network-config.ts'
+import { findRecipe, RECIPES } from '../../../models/recipes/find-recipe.ts'
+
+describe('the recipes', () => {
+  it.each(RECIPES.map((recipe) => [recipe.name, recipe] as const))('%s is a network that can be built, and its name says which', (name, { network }) => {
+    expect(parseNetworkConfig(JSON.parse(JSON.stringify(network)))).toEqual(network)
+    expect(name).toMatch(new RegExp(`^${network.network}-[a-z]+-patch${network.patchSize}-${network.imageSize}\\.`))
+  })
+
+  it('share backbone and procedure, so that they can be compared', () => {
+    const [first, ...others] = RECIPES.map(({ network, training }) => {
+      const { network: _, structuredLayers, dcmm, sbm, ...backbone } = network
+      const { initialMembershipDeviation, ...procedure } = training
+      return { backbone, procedure }
+    })
+    for (const other of others) expect(other).toEqual(first)
+  })
+
+  it('are refused by an unknown name, with the names that exist', () => {
+    expect(() => findRecipe('resnet')).toThrow(expect.objectContaining({ code: 'parameter-invalid', message: expect.stringContaining('dcmm-vit-tiny-patch4-28.pneumonia') }))
+  })
+})
