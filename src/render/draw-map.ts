@@ -67,7 +67,9 @@ function drawLayer(placement: Placement, look: MapLook, canvas: Canvas): Layer {
     return { view: placed.view, indices: toIndices(placed.values, look), patches: null, borders: null }
   }
   const placed = placeGrid(patchNumbers(look.grid), placement, canvas, 'nearest')
-  const indices = Uint8Array.from(placed.values, (patch) => tableIndex(look.grid.data[patch] ?? 0, null))
+  const entries = Uint8Array.from(look.grid.data, (label) => tableIndex(label, null))
+  const indices = new Uint8Array(placed.values.length)
+  for (let at = 0; at < indices.length; at++) indices[at] = entries[placed.values[at] ?? 0] ?? 0
   return { view: placed.view, indices, patches: placed.values, borders: bordersOf(placed, indices, look.grid) }
 }
 
@@ -145,12 +147,21 @@ function blendColors(raster: Raster, layer: Layer, table: Uint8Array, alpha: num
 
 function blendLabels(raster: Raster, layer: Layer, look: MapLook, alpha: number): void {
   const alphas = alphasByPatch(look, alpha)
+  // What each patch adds to a pixel's three bytes.
+  const added = Float32Array.from({ length: 3 * alphas.length }, (_, i) => {
+    const patch = Math.floor(i / 3)
+    return (alphas[patch] ?? 0) * (look.table[3 * tableIndex(look.grid.data[patch] ?? 0, null) + (i % 3)] ?? 0) + 0.5
+  })
   const borderAlpha = 4 * alpha * (1 - alpha)
+  const { pixels } = raster
   eachPixel(layer, raster.width, (pixel, at) => {
-    const entry = 3 * (layer.indices[at] ?? 0)
-    const color: Rgb = [look.table[entry] ?? 0, look.table[entry + 1] ?? 0, look.table[entry + 2] ?? 0]
-    blendPixel(raster.pixels, 3 * pixel, color, alphas[layer.patches?.[at] ?? 0] ?? 0)
-    if (layer.borders?.[at] === 1) blendPixel(raster.pixels, 3 * pixel, BORDER, borderAlpha)
+    const to = 3 * pixel
+    const patch = layer.patches?.[at] ?? 0
+    const kept = 1 - (alphas[patch] ?? 0)
+    pixels[to] = kept * (pixels[to] ?? 0) + (added[3 * patch] ?? 0)
+    pixels[to + 1] = kept * (pixels[to + 1] ?? 0) + (added[3 * patch + 1] ?? 0)
+    pixels[to + 2] = kept * (pixels[to + 2] ?? 0) + (added[3 * patch + 2] ?? 0)
+    if (layer.borders?.[at] === 1) blendPixel(pixels, to, BORDER, borderAlpha)
   })
 }
 
