@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createApp } from '../../src/http/create-app.ts'
 import { toExpressPath } from '../../src/http/open-api.ts'
 import { PROBLEM_TABLE, PUBLIC_CODES } from '../../src/http/problem-table.ts'
+import { COLORMAP_NAMES } from '../../src/render/colormaps.ts'
 import { createFakeEngines } from './support/fake-engines.ts'
 import { openApi, openApiText, openTestServer, type TestServer } from './support/open-test-server.ts'
 import { MODEL_ID, pngBytes, sampleModels } from './support/sample-prediction.ts'
@@ -49,6 +50,13 @@ describe('openapi.yaml and the router', () => {
     const listed = new Set(openApi.operations.flatMap(({ problemCodes }) => problemCodes))
     const everywhere = openApi.document['x-problem-codes-everywhere'] as string[]
     expect([...new Set([...listed, ...everywhere, ...WITHOUT_A_ROUTE])].sort()).toEqual([...PUBLIC_CODES].sort())
+  })
+})
+
+describe('openapi.yaml and the renderer', () => {
+  it('name the same color maps', () => {
+    const colormap = openApi.operations.find(({ operationId }) => operationId === 'getMap')?.parameters.find(({ name }) => name === 'colormap')
+    expect(colormap?.schema.enum).toEqual([...COLORMAP_NAMES, 'okabe-ito'])
   })
 })
 

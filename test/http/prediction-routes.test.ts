@@ -219,7 +219,7 @@ describe('a map', () => {
     ['class', 'communities.png?class=fracture'],
     ['colormap', 'communities.png?colormap=..%2F..%2Fetc'],
     ['size', 'communities.png?size=7'],
-    ['size', 'communities.png?size=8193'],
+    ['size', 'communities.png?size=4097'],
     ['size', 'communities.png?size=huge'],
     ['strip', 'communities.png?strip=1'],
     ['format', 'communities.gif'],

@@ -31,6 +31,9 @@ export function createFakeEngines(): FakeEngines {
 }
 
 function drawFake({ options, map }: RenderRequest): RenderedMap {
-  const text = options.format === 'json' ? JSON.stringify({ name: map.name, kind: map.kind, method: map.method, altText: map.altText }) : `${options.format} of ${map.name}`
+  const text =
+    options.format === 'json'
+      ? JSON.stringify({ name: map.name, kind: map.kind, range: map.range, method: map.method, altText: map.altText, shape: [1, 1], grid: [[0]] })
+      : `${options.format} of ${map.name}`
   return { mediaType: MEDIA_TYPES[options.format], bytes: new TextEncoder().encode(text) }
 }
