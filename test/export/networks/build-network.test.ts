@@ -79,3 +79,31 @@ describe.each(['vit', 'dcmm', 'dcmm-all', 'sbm-expected'] as const)('the graph o
     }
   })
 })
+
+describe('the graph of golden network sbm-masked, its masks given', () => {
+  const golden = loadGolden('sbm-masked')
+
+  it('meets every golden tensor that it declares', async () => {
+    const { model } = buildNetwork(golden.config, golden.weights)
+    // The layers' draws become inputs: 0 is below every edge probability, 1 below none, which is the golden mask.
+    const draws = model.graph.nodes.filter(({ type }) => type === 'If').map(({ outputs }) => outputs[0]!)
+    const nodes = model.graph.nodes.filter(({ type }) => type !== 'If')
+    const inputs = [...model.graph.inputs.filter(({ name }) => name !== 'seed'), ...draws.map((name) => ({ name, type: 'float' as const, axes: [1, 3, 17, 17] }))]
+    const session = await nodeRuntime.open(encodeModel({ ...model, graph: { ...model.graph, nodes, inputs } }))
+    const { seed: _, ...feeds } = feedsOf(golden, 1)
+    feeds['sampled'] = { type: 'float32', data: Float32Array.of(1, 1), shape: [2] }
+    const masks = golden.mask.mode === 'fixed' ? golden.mask.masks : new Map<number, Tensor>()
+    draws.forEach((name, layer) => {
+      const mask = masks.get(layer)!
+      feeds[name] = { type: 'float32', data: mask.data.map((kept) => 1 - kept), shape: mask.shape }
+    })
+    const results = await session.run(feeds, session.outputNames)
+    await session.release()
+    const wanted = [...golden.expected].flatMap(([key, expected]): [string, Tensor][] => {
+      const output = graphName(key, golden.config.depth - 1)
+      return output === null ? [] : [[output, expected]]
+    })
+    expect(wanted.length).toBe(15)
+    expect(wanted.map(([output, expected]) => [output, excess(results.get(output)!, expected, GOLDEN_TOLERANCE)] as const).filter(([, ratio]) => ratio > 1)).toEqual([])
+  })
+})
