@@ -1,21 +1,28 @@
-/** `npm run evaluate`: a checkpoint and a data file in, its figures as one JSON document out. */
-import { readFileSync } from 'node:fs'
+/** `npm run evaluate`: a bundle or a checkpoint and a data file in, its figures as one JSON document out. */
+import { readFileSync, statSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import type { DecodedImage } from '../src/domain/image.ts'
 import { Problem } from '../src/domain/problem.ts'
+import { toInputTensor } from '../src/imaging/to-input-tensor.ts'
+import { type Bundle, loadBundle } from '../src/infer/load-bundle.ts'
+import { type Tensor, tensorOf } from '../src/tensor/tensor.ts'
 import { BACKEND_NAMES, chooseBackend, parseBackendName } from './backend/choose-backend.ts'
 import { readCheckpoint } from './checkpoint.ts'
+import type { DataSet, SplitName } from './data/data-set.ts'
 import { readDataSet } from './data/read-data-set.ts'
-import { evaluateCheckpoint } from './evaluate-checkpoint.ts'
+import { evaluateCheckpoint, evaluateLogits } from './evaluate-checkpoint.ts'
+import { metricsOf } from './metrics.ts'
 import { trainingRecordOf } from './training/training-record.ts'
 
-const HELP = `npm run evaluate -- <checkpoint.safetensors> --data <file.npz> [options]
+const HELP = `npm run evaluate -- <bundle folder or checkpoint.safetensors> --data <file.npz> [options]
 
 Prints one JSON document: accuracy, AUC (one-vs-rest), balanced accuracy, recall of each class with 95 % intervals, ECE, Brier,
 NLL, before and after temperature scaling, all on the test split; the temperature is fitted on the validation split.
+A bundle runs as it is served, in ONNX Runtime, each image through the server's own preprocessing; a checkpoint runs in TF.js.
 
   --data FILE          a MedMNIST .npz; told by its checksum, an unknown file is refused
   --allow-data SHA256  read this file all the same, named by its SHA-256; may be repeated
-  --backend NAME       ${BACKEND_NAMES.join(', ')} (default: the first that starts)
+  --backend NAME       of a checkpoint: ${BACKEND_NAMES.join(', ')} (default: the first that starts)
   --help               this text
 `
 
@@ -35,18 +42,82 @@ async function main(args: readonly string[]): Promise<number> {
 /** What is printed. */
 async function evaluate(args: readonly string[]): Promise<string> {
   const { values, positionals } = parseOrThrow(args)
-  const [checkpointFile, ...more] = positionals
+  const [model, ...more] = positionals
   if (values.help || args.length === 0) return HELP
-  if (checkpointFile === undefined || more.length > 0) throw new Problem('parameter-invalid', 'one checkpoint is needed', { parameter: 'checkpoint' })
+  if (model === undefined || more.length > 0) throw new Problem('parameter-invalid', 'one bundle or checkpoint is needed', { parameter: 'model' })
   if (values.data === undefined) throw new Problem('parameter-invalid', 'the data file is missing: --data FILE', { parameter: 'data' })
-  const checkpoint = readCheckpoint(readOrThrow(checkpointFile))
   const data = readDataSet(readOrThrow(values.data), { allowed: values['allow-data'] ?? [] })
-  const backend = await chooseBackend(values.backend === undefined ? null : parseBackendName(values.backend))
+  const report = isFolder(model) ? await reportOfBundle(model, data) : await reportOfCheckpoint(model, data, values.backend)
+  return `${JSON.stringify(report, null, 2)}\n`
+}
+
+async function reportOfCheckpoint(file: string, data: DataSet, backendName: string | undefined): Promise<object> {
+  const checkpoint = readCheckpoint(readOrThrow(file))
+  const backend = await chooseBackend(backendName === undefined ? null : parseBackendName(backendName))
   const { recipe, seed, selectedEpoch, data: trainedOn } = trainingRecordOf(checkpoint)
-  const evaluation = await evaluateCheckpoint(checkpoint, data, backend)
   const model = { recipe, seed, selectedEpoch, network: checkpoint.config.network }
-  const set = { id: data.facts.id, sha256: data.sha256, sameAsTraining: data.sha256 === trainedOn.sha256, caveats: data.facts.caveats }
-  return `${JSON.stringify({ model, data: set, backend: backend.description, ...evaluation }, null, 2)}\n`
+  return { model, data: dataFacts(data, trainedOn.sha256), runtime: backend.description, ...(await evaluateCheckpoint(checkpoint, data, backend)) }
+}
+
+async function reportOfBundle(folder: string, data: DataSet): Promise<object> {
+  const bundle = await loadBundle(folder)
+  try {
+    const { manifest } = bundle
+    if (manifest.classes.length !== data.facts.classes.length) {
+      throw new Problem('shape-mismatch', 'the data has other classes than the bundle', { expected: [manifest.classes.length], actual: [data.facts.classes.length] })
+    }
+    const trainedOn = (manifest.training?.['data'] as { sha256?: string } | undefined)?.sha256 ?? null
+    const model = { id: manifest.id, version: manifest.version, network: manifest.network, graphSha256: manifest.graph.sha256 }
+    const evaluation = await evaluateLogits((split) => bundleLogits(bundle, data, split, false), data)
+    const removed = manifest.structure === null ? null : await bundleLogits(bundle, data, 'test', true)
+    const withoutStructure = removed === null ? null : { split: 'test', ...metricsOf(removed, data.splits.test.labels) }
+    return { model, data: dataFacts(data, trainedOn), runtime: bundle.runtime, ...evaluation, withoutStructure }
+  } finally {
+    await bundle.release()
+  }
+}
+
+function dataFacts(data: DataSet, trainedOn: string | null): object {
+  return { id: data.facts.id, sha256: data.sha256, sameAsTraining: data.sha256 === trainedOn, caveats: data.facts.caveats }
+}
+
+/** Logits [image, class] of a split from a bundle, image by image, with the structure as trained or removed. */
+async function bundleLogits(bundle: Bundle, data: DataSet, split: SplitName, withoutStructure: boolean): Promise<Tensor> {
+  const { count } = data.splits[split]
+  const classes = bundle.manifest.classes.length
+  const logits = new Float32Array(count * classes)
+  for (let index = 0; index < count; index++) {
+    const input = toInputTensor(decodedImage(data, split, index), bundle.manifest.input)
+    const outputs = await bundle.run(input, { outputs: ['logits'], withoutStructure, seed: 0, samples: 0 })
+    const row = (withoutStructure ? outputs.withoutStructure : outputs.asTrained)?.logits
+    if (row === undefined) throw new Problem('output-missing', 'the bundle gave no logits', { output: 'logits' })
+    logits.set(row.data, index * classes)
+  }
+  return tensorOf(logits, [count, classes])
+}
+
+/** An image of the data set as if it had been sent as a PNG: [rows, columns, channel] in [0, 1]. */
+function decodedImage({ splits, height, width, channels }: DataSet, split: SplitName, index: number): DecodedImage {
+  const size = height * width * channels
+  const pixels = Float32Array.from(splits[split].images.subarray(index * size, (index + 1) * size), (byte) => byte / 255)
+  const facts: DecodedImage['facts'] = {
+    format: 'png',
+    rows: height,
+    columns: width,
+    frame: 1,
+    frames: 1,
+    modality: null,
+    transferSyntaxUid: null,
+    photometricInterpretation: null,
+    bitsStored: 8,
+    window: { center: 127.5, width: 255, function: 'NONE' },
+    warnings: [],
+  }
+  return { facts, pixels: tensorOf(pixels, [height, width, channels]) }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
 function parseOrThrow(args: readonly string[]) {
