@@ -1,25 +1,15 @@
 /** A prediction in, a structured report of its numbers out: Comprehensive SR by TID 1500, preliminary and unverified. */
-import { CODES, type Code, modalityCode, procedureCode, toCodeSequence } from '../dicom/coded-concepts.ts'
+import { CODES, modalityCode, procedureCode, toCodeSequence } from '../dicom/coded-concepts.ts'
 import type { NewDataset } from '../dicom/dataset.ts'
 import type { DicomResult } from '../domain/dicom-result.ts'
 import { NOTICE } from '../domain/prediction.ts'
 import { writeResult } from './common-modules.ts'
 import { codeItem, containerItem, imageItem, numberItem, textItem, uidItem } from './content-items.ts'
-import { classCode, deviceUid, instanceUid, predictedClass, type ResultContext, text } from './result-context.ts'
+import { evidence, observerContext, type ReportedObject } from './report-context.ts'
+import { classCode, instanceUid, predictedClass, type ResultContext, text } from './result-context.ts'
 import { sourceReference } from './source-image.ts'
 
 export const COMPREHENSIVE_SR = '1.2.840.10008.5.1.4.1.1.88.33'
-
-/** Another result that the report points at. */
-export interface ReportedObject {
-  readonly sopClassUid: string
-  readonly sopInstanceUid: string
-  readonly seriesInstanceUid: string
-  /** Under what name the measurements refer to it; null where it is evidence only. */
-  readonly concept: Code | null
-  /** Segments referred to, from 1; empty for the whole object. */
-  readonly segments: readonly number[]
-}
 
 export const comprehensiveSrUid = (context: ResultContext): string => instanceUid(context, 'sr')
 
@@ -57,35 +47,6 @@ export function buildComprehensiveSr(context: ResultContext, others: readonly Re
       ],
     },
   })
-}
-
-/** Every instance that the content refers to or was made with, by series. */
-function evidence({ source }: ResultContext, others: readonly ReportedObject[]): readonly NewDataset[] {
-  const objects = [source, ...others]
-  const series = [...new Set(objects.map(({ seriesInstanceUid }) => seriesInstanceUid))]
-  return [
-    {
-      StudyInstanceUID: source.studyInstanceUid,
-      ReferencedSeriesSequence: series.map((uid) => ({
-        SeriesInstanceUID: uid,
-        ReferencedSOPSequence: objects
-          .filter(({ seriesInstanceUid }) => seriesInstanceUid === uid)
-          .map(({ sopClassUid, sopInstanceUid }) => ({ ReferencedSOPClassUID: sopClassUid, ReferencedSOPInstanceUID: sopInstanceUid })),
-      })),
-    },
-  ]
-}
-
-/** TID 1002 and 1004: a device reports, no person has looked. */
-function observerContext(context: ResultContext): readonly NewDataset[] {
-  return [
-    codeItem('HAS OBS CONTEXT', CODES.observerType, CODES.device),
-    uidItem('HAS OBS CONTEXT', CODES.deviceObserverUid, deviceUid(context)),
-    textItem('HAS OBS CONTEXT', CODES.deviceObserverName, 'attending'),
-    textItem('HAS OBS CONTEXT', CODES.deviceObserverManufacturer, 'attending'),
-    textItem('HAS OBS CONTEXT', CODES.deviceObserverModelName, text(context, context.prediction.provenance.software)),
-    textItem('HAS OBS CONTEXT', CODES.deviceObserverSerialNumber, text(context, context.environment.deviceSerialNumber)),
-  ]
 }
 
 /** TID 1600: the one image that was looked at. */

@@ -112,9 +112,16 @@ function patientAndStudy({ source, characterSet }: ResultContext, copied: readon
   const missing = ALWAYS_PRESENT.filter((keyword) => !tags.has(KEYWORDS[keyword].slice(0, 8)))
   return {
     ...(Object.fromEntries(missing.map((keyword) => [keyword, null])) as NewDataset),
+    ...deidentification(source, tags),
     SpecificCharacterSet: characterSet.length === 0 ? undefined : characterSet,
     StudyInstanceUID: source.studyInstanceUid,
   }
+}
+
+/** Where the source says that identity was removed and not how, a result says no more, but does say that (type 1C). */
+function deidentification(source: SourceReference, tags: ReadonlySet<string>): NewDataset {
+  const isUnexplained = sourceText(source, 'PatientIdentityRemoved') === 'YES' && !tags.has(KEYWORDS.DeidentificationMethod.slice(0, 8))
+  return isUnexplained ? { DeidentificationMethod: 'Not stated by the source image' } : {}
 }
 
 function series(context: ResultContext, kind: ResultKind): NewDataset {

@@ -4,9 +4,16 @@ import type { NewDataset } from '../dicom/dataset.ts'
 import type { SourceReference } from '../domain/source-reference.ts'
 import { type FiledSource, type ResultContext, text } from './result-context.ts'
 
+const STORAGE = '1.2.840.10008.5.1.4.1.1'
+/** Classes of single images, in the order of PS3.4 table B.5-1: an instance of one of these has no frames to refer to, though some hold more than one. */
+const SINGLE_FRAME_CLASSES = ['1', '1.1', '1.1.1', '1.2', '1.2.1', '1.3', '1.3.1', '2', '4', '6.1', '7', '77.1.1', '77.1.2', '77.1.3', '77.1.4', '128'].map(
+  (end) => `${STORAGE}.${end}`,
+)
+
 /** Class and instance; of a multi-frame instance the frame too (PS3.3 table 10-3). */
 export function sourceReference({ sopClassUid, sopInstanceUid, frame, numberOfFrames }: SourceReference): NewDataset {
-  return { ReferencedSOPClassUID: sopClassUid, ReferencedSOPInstanceUID: sopInstanceUid, ...(numberOfFrames > 1 ? { ReferencedFrameNumber: frame } : {}) }
+  const hasFrames = numberOfFrames > 1 && !SINGLE_FRAME_CLASSES.includes(sopClassUid)
+  return { ReferencedSOPClassUID: sopClassUid, ReferencedSOPInstanceUID: sopInstanceUid, ...(hasFrames ? { ReferencedFrameNumber: frame } : {}) }
 }
 
 /** The source as the image that ours was made from. */
@@ -26,8 +33,10 @@ export function commonInstanceReference(source: FiledSource): NewDataset {
 
 /** How an image was made of the source, in words. */
 export function derivationDescription(context: ResultContext, what: string): string {
-  const { model } = context.prediction
-  return text(context, `${what} Model ${model.id} ${model.version}, graph SHA-256 ${model.graphSha256}. Research use only, not for diagnosis.`, 1024)
+  const { prediction, source } = context
+  const { model } = prediction
+  const frame = source.numberOfFrames > 1 ? ` Frame ${source.frame} of ${source.numberOfFrames}.` : ''
+  return text(context, `${what}${frame} Model ${model.id} ${model.version}, graph SHA-256 ${model.graphSha256}. Research use only, not for diagnosis.`, 1024)
 }
 
 /** The compression that a transfer syntax of lossy streams stands for (PS3.3 C.7.6.1.1.5.1). */

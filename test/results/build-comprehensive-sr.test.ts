@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { CODES } from '../../src/dicom/coded-concepts.ts'
-import { buildComprehensiveSr, type ReportedObject } from '../../src/results/build-comprehensive-sr.ts'
+import { buildComprehensiveSr } from '../../src/results/build-comprehensive-sr.ts'
+import type { ReportedObject } from '../../src/results/report-context.ts'
 import { resultContext } from '../../src/results/result-context.ts'
 import { dciodvfyErrors, hasDciodvfy, hasDcmtk, hasPydicom, pydicomReads, runOn } from '../support/dicom-tools.ts'
 import { environment, predictionOf, radiographSource, sliceSource } from '../support/result-fixtures.ts'
@@ -84,7 +85,7 @@ describe('buildComprehensiveSr', () => {
   })
 
   it.skipIf(!hasPydicom)('refers to the frame of a multi-frame source (needs pydicom)', () => {
-    const frames = { ...sliceSource, frame: 3, numberOfFrames: 10 }
+    const frames = { ...sliceSource, sopClassUid: '1.2.840.10008.5.1.4.1.1.2.1', frame: 3, numberOfFrames: 10 }
     const report = buildComprehensiveSr(resultContext(prediction, frames, environment), [])
     const expression =
       '[int(i.ReferencedSOPSequence[0].ReferencedFrameNumber) for i in ds.ContentSequence[-1].ContentSequence[0].ContentSequence if i.ValueType == "IMAGE"] + [int(ds.InstanceNumber)]'

@@ -23,11 +23,16 @@ describe('buildSecondaryCapture', () => {
 
   it.skipIf(!hasPydicom)('names the model, its hash and the moment of the contribution (needs pydicom)', () => {
     const item = 'ds.ContributingEquipmentSequence[0]'
+    const expression = `[${item}.PurposeOfReferenceCodeSequence[0].CodeValue, ${item}.ContributionDateTime, ds.ContentDate, ds.ContentTime, ds.SeriesDescription, ${item}.ContributionDescription]`
     // 23:30:05.25 UTC is the next day an hour east.
-    expect(
-      pydicomReads(build(), `[${item}.PurposeOfReferenceCodeSequence[0].CodeValue, ${item}.ContributionDateTime, ds.ContentDate, ds.ContentTime, ds.SeriesDescription]`),
-    ).toEqual(['109102', '20260305003005.250+0100', '20260305', '003005.250', 'AI explanation panel (research use only)'])
-    expect(pydicomReads(build(), `${item}.ContributionDescription`)).toContain('ab'.repeat(32))
+    expect(pydicomReads(build(), expression)).toEqual([
+      '109102',
+      '20260305003005.250+0100',
+      '20260305',
+      '003005.250',
+      'AI explanation panel (research use only)',
+      expect.stringContaining('ab'.repeat(32)),
+    ])
   })
 
   it('refuses a panel whose bytes are not its size', () => {

@@ -24,20 +24,23 @@ export const hasDcmtk = exists('dcmdump') && exists('dsrdump')
 export const hasDciodvfy = exists('dciodvfy')
 export const hasPydicom = spawnSync('/usr/bin/python3', ['-c', 'import pydicom, numpy']).status === 0
 
-/** What `use` returns, given the path of a temporary file with these bytes. */
-export function withFile<T>(bytes: Uint8Array, use: (path: string) => T): T {
+/** What `use` returns, given the paths of temporary files with these bytes. */
+export function withFiles<T>(objects: readonly Uint8Array[], use: (paths: readonly string[]) => T): T {
   const folder = mkdtempSync(join(tmpdir(), 'attending-dicom-'))
   try {
-    const path = join(folder, 'object.dcm')
-    writeFileSync(path, bytes)
-    return use(path)
+    const paths = objects.map((bytes, i) => {
+      const path = join(folder, `object-${i}.dcm`)
+      writeFileSync(path, bytes)
+      return path
+    })
+    return use(paths)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
 /** A tool of dcmtk or dicom3tools run on the bytes. */
-export const runOn = (bytes: Uint8Array, command: string, ...args: readonly string[]): ToolResult => withFile(bytes, (path) => run(command, [...args, path]))
+export const runOn = (bytes: Uint8Array, command: string, ...args: readonly string[]): ToolResult => withFiles([bytes], (paths) => run(command, [...args, ...paths]))
 
 /** The lines in which dciodvfy calls the object wrong. */
 export function dciodvfyErrors(bytes: Uint8Array): string[] {
@@ -45,10 +48,12 @@ export function dciodvfyErrors(bytes: Uint8Array): string[] {
   return stderr.split('\n').filter((line) => line.startsWith('Error'))
 }
 
-/** What a Python program prints, as JSON; it finds the read dataset in `ds` and NumPy in `np`. */
-export function pydicomReads(bytes: Uint8Array, expression: string): unknown {
-  const program = `import sys, json, pydicom, numpy as np\nds = pydicom.dcmread(sys.argv[1])\nprint(json.dumps(${expression}))`
-  const { status, stdout, stderr } = withFile(bytes, (path) => run('/usr/bin/python3', ['-c', program, path]))
+/** A Python expression's value for the dataset `ds` of each object; NumPy is `np`. One process reads them all. */
+export function pydicomReadsEach(objects: readonly Uint8Array[], expression: string): unknown[] {
+  const program = `import sys, json, pydicom, numpy as np\nprint(json.dumps([${expression.replaceAll('\n', ' ')} for ds in map(pydicom.dcmread, sys.argv[1:])]))`
+  const { status, stdout, stderr } = withFiles(objects, (paths) => run('/usr/bin/python3', ['-W', 'ignore', '-c', program, ...paths]))
   if (status !== 0) throw new Error(stderr)
   return JSON.parse(stdout)
 }
+
+export const pydicomReads = (bytes: Uint8Array, expression: string): unknown => pydicomReadsEach([bytes], expression)[0]
