@@ -9,7 +9,7 @@ import type { HttpContext } from './http-context.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { getModelCardHandler, getModelHandler, listModelsHandler } from './model-routes.ts'
 import { type OpenApi, type Operation, readOpenApi, toExpressPath } from './open-api.ts'
-import { getHealth, getLandingHandler, getMetricsHandler, getOpenApiHandler, getProblemPage, getReadinessHandler, getStyle } from './operation-routes.ts'
+import { getHealth, getIcon, getLandingHandler, getMetricsHandler, getOpenApiHandler, getProblemPage, getReadinessHandler, getStyle } from './operation-routes.ts'
 import { createPredictionHandler, getMapHandler, getPredictionHandler } from './prediction-routes.ts'
 import { sendProblem, toProblem } from './problem-json.ts'
 import { PROBLEM_TABLE, toPublicCode } from './problem-table.ts'
@@ -50,6 +50,7 @@ function handlersOf(context: HttpContext, openApi: OpenApi, metrics: Metrics): R
     getProblemPage,
     getLanding: getLandingHandler(context),
     getStyle,
+    getIcon,
     getDocs: docsHandler(openApi),
     getOpenApi: getOpenApiHandler(context),
   }

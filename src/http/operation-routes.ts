@@ -3,7 +3,7 @@ import { Problem, type ProblemCode } from '../domain/problem.ts'
 import type { Handler } from './call.ts'
 import type { HttpContext } from './http-context.ts'
 import type { Metrics } from './metrics.ts'
-import { landingPage, problemPage, STYLE_SHEET } from './pages.ts'
+import { ICON, landingPage, problemPage, STYLE_SHEET } from './pages.ts'
 import { PUBLIC_CODES } from './problem-table.ts'
 
 export const getHealth: Handler = ({ response }) => void response.json({ status: 'alive' })
@@ -36,6 +36,11 @@ export function getLandingHandler(context: HttpContext): Handler {
 }
 
 export const getStyle: Handler = ({ response }) => void response.type('css').send(STYLE_SHEET)
+
+export const getIcon: Handler = ({ response }) => {
+  response.setHeader('Content-Type', 'image/svg+xml')
+  response.send(Buffer.from(ICON))
+}
 
 export function getOpenApiHandler(context: HttpContext): Handler {
   return ({ response }) => {

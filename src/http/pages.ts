@@ -55,6 +55,7 @@ function page(title: string, body: string): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escapeHtml(title)}</title>
+<link rel="icon" href="/icon.svg">
 <link rel="stylesheet" href="/style.css">
 </head>
 <body>
@@ -89,3 +90,14 @@ dt { color: var(--quiet); }
 dd { margin: 0; }
 .codes a { display: inline-block; margin: 0 .6rem .2rem 0; font-size: .9rem; }
 `
+
+/** A patch grid whose communities have colors. */
+export const ICON = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8">${iconPatches()}</svg>`
+
+function iconPatches(): string {
+  const colors = { b: '#0072b2', o: '#e69f00', g: '#009e73', s: '#cfd6dc' } as const
+  const rows = ['ssbb', 'sobb', 'ooog', 'sogg'] as const
+  const patch = (letter: string, row: number, column: number): string =>
+    `<rect x="${column * 2 + 0.1}" y="${row * 2 + 0.1}" width="1.8" height="1.8" rx=".4" fill="${colors[letter as keyof typeof colors]}"/>`
+  return rows.map((letters, row) => [...letters].map((letter, column) => patch(letter, row, column)).join('')).join('')
+}
