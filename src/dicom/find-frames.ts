@@ -48,6 +48,7 @@ function readFragments(file: DicomFile, element: DatasetElement): Fragment[] {
 /** The fragments frame by frame: by count where that says it all, else by a table of offsets, else by where codestreams begin. */
 function groupFragments(file: DicomFile, basicOffsets: readonly number[], fragments: readonly Fragment[], numberOfFrames: number): Fragment[][] {
   if (numberOfFrames === 1) return [[...fragments]]
+  if (fragments.length < numberOfFrames) throw mismatch(numberOfFrames, fragments.length)
   if (fragments.length === numberOfFrames) return fragments.map((fragment) => [fragment])
   const extended = readExtendedOffsets(file)
   if (extended.length > 0) return groupByOffsets(fragments, extended, numberOfFrames)

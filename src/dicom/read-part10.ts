@@ -71,6 +71,7 @@ function readMeta(bytes: Uint8Array): MetaGroup {
   const end = findMetaEnd(bytes)
   try {
     const stream = new dicomParser.ByteStream(dicomParser.littleEndianByteArrayParser, bytes, META_START)
+    limitReads(stream, PART10_LIMITS)
     const meta = newDataset(stream, bytes)
     dicomParser.parseDicomDataSetExplicit(meta, stream, end)
     return { meta, end }
@@ -121,6 +122,7 @@ function parseDataset(bytes: Uint8Array, start: number, syntax: Encoding, limits
   if (start >= bytes.length) throw truncated('the file ends before its data set')
   const stream = new dicomParser.ByteStream(syntax.bigEndian ? dicomParser.bigEndianByteArrayParser : dicomParser.littleEndianByteArrayParser, bytes, start)
   limitReads(stream, limits)
+  widenLengths(stream)
   const dataset = newDataset(stream, bytes)
   try {
     if (syntax.explicitVr) dicomParser.parseDicomDataSetExplicit(dataset, stream, bytes.length)
@@ -158,6 +160,17 @@ function limitReads(stream: import('dicom-parser').ByteStream, limits: Part10Lim
   stream.readUint16 = () => {
     if (--left < 0) throw new Problem('dicom-too-large', `the data set holds more than ${limits.maxElements} elements`, { limitBytes: limits.maxBytes })
     return read()
+  }
+}
+
+/** Representations of 64-bit values, younger than dicom-parser, whose length has 32 bits (PS3.5 table 7.1-1): read as other bytes, since nothing is asked of them but bytes. */
+const WIDE_VRS = new Set(['OV', 'SV', 'UV'])
+
+function widenLengths(stream: import('dicom-parser').ByteStream): void {
+  const read = stream.readFixedString.bind(stream)
+  stream.readFixedString = (length) => {
+    const text = read(length)
+    return WIDE_VRS.has(text) ? 'OB' : text
   }
 }
 
