@@ -32,6 +32,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/store': { imports: ['src/domain'] },
   // The durable queue: pg-boss on PGlite inside the process, or on a PostgreSQL server.
   'src/jobs': { imports: ['src/domain'], owns: ['pg-boss', '@electric-sql/pglite', 'pg'] },
+  // The archives: DICOMweb and DIMSE, in and out. The only room that opens a connection to another machine.
+  'src/pacs': { imports: ['src/domain', 'src/dicom'], owns: ['dcmjs-dimse'] },
   'src/http': { imports: ['src/domain'], owns: ['express', 'swagger-ui-express', 'multer', 'ajv', 'yaml', 'prom-client'] },
   'src/pipeline.ts': { imports: ['src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain', 'src/render'] },
   'src/config.ts': { imports: ['src/domain'], owns: ['zod'] },
