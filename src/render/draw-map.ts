@@ -5,7 +5,7 @@ import { type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { displayOn } from './canvas.ts'
 import type { Rgb } from './label-colors.ts'
 import { type MapLook, tableIndex } from './map-look.ts'
-import { type Canvas, type PlacedGrid, placeGrid, type View } from './place-grid.ts'
+import { type Canvas, type PlacedRows, placedValues, placeGrid, type View } from './place-grid.ts'
 import { emptyRaster, type Raster } from './raster.ts'
 
 /** Outside the network's view: gray stripes, never a color of a map. */
@@ -26,79 +26,94 @@ export function drawOverlay(display: DisplayImage, placement: Placement, look: M
   const image = displayOn(canvas, display)
   const raster = emptyRaster(canvas.width, canvas.height, 3)
   spreadGray(image, display.channels, raster.pixels)
-  const layer = drawLayer(placement, look, canvas)
-  hatchOutside(raster, layer.view, alpha)
-  if (look.map.kind === 'categorical') blendLabels(raster, layer, look, alpha)
-  else blendColors(raster, layer, look.table, alpha)
+  if (look.map.kind === 'categorical') {
+    const labels = placeLabels(placement, look, canvas)
+    hatchOutside(raster, labels.view, alpha)
+    blendLabels(raster, labels, look, alpha)
+  } else {
+    const rows = placeGrid(toEntries(look), placement, canvas, look.map.interpolation)
+    hatchOutside(raster, rows.view, alpha)
+    blendColors(raster, rows, look.table, alpha)
+  }
   return raster
 }
 
-/** The map's colors alone, opaque; outside the network's view transparent between the stripes. */
+/** The map's colors alone, opaque: entries of the look's table. Outside the network's view transparent between stripes, and then no table will do. */
 export function drawHeat(placement: Placement, look: MapLook, canvas: Canvas): { readonly indices: Uint8Array } | { readonly rgba: Raster } {
-  const layer = drawLayer(placement, look, canvas)
-  const { view } = layer
-  if (view.bottom - view.top === canvas.height && view.right - view.left === canvas.width) return { indices: layer.indices }
+  const { view, indices } = look.map.kind === 'categorical' ? placeLabels(placement, look, canvas) : placeEntries(placement, look, canvas)
+  if (view.bottom - view.top === canvas.height && view.right - view.left === canvas.width) return { indices }
   const rgba = emptyRaster(canvas.width, canvas.height, 4)
   for (let y = 0; y < canvas.height; y++) {
-    for (let x = 0; x < canvas.width; x++) if (!isInView(view, x, y) && isStripe(x, y)) rgba.pixels.set([...HATCH_LINE, 255], (y * canvas.width + x) * 4)
+    for (let x = 0; x < canvas.width; x++) {
+      const at = (y * canvas.width + x) * 4
+      if (!isInView(view, x, y)) {
+        if (isStripe(x, y)) rgba.pixels.set([...HATCH_LINE, 255], at)
+        continue
+      }
+      const entry = 3 * (indices[(y - view.top) * (view.right - view.left) + x - view.left] ?? 0)
+      rgba.pixels.set([look.table[entry] ?? 0, look.table[entry + 1] ?? 0, look.table[entry + 2] ?? 0, 255], at)
+    }
   }
-  eachPixel(layer, canvas.width, (pixel, at) => {
-    const entry = 3 * (layer.indices[at] ?? 0)
-    rgba.pixels.set([look.table[entry] ?? 0, look.table[entry + 1] ?? 0, look.table[entry + 2] ?? 0, 255], pixel * 4)
-  })
   return { rgba }
 }
 
-/** The map's layer on the pixels of the view. */
-interface Layer {
-  readonly view: View
-  /** Entries of the color table. */
-  readonly indices: Uint8Array
-  /** Which patch lies under the pixel; categorical maps only. */
-  readonly patches: Float32Array | null
-  /** Pixels between two labels. */
-  readonly borders: Uint8Array | null
-}
-
-function drawLayer(placement: Placement, look: MapLook, canvas: Canvas): Layer {
-  const isCategorical = look.map.kind === 'categorical'
-  if (!isCategorical) {
-    const placed = placeGrid(look.grid, placement, canvas, look.map.interpolation)
-    return { view: placed.view, indices: toIndices(placed.values, look), patches: null, borders: null }
-  }
-  const placed = placeGrid(patchNumbers(look.grid), placement, canvas, 'nearest')
-  const entries = Uint8Array.from(look.grid.data, (label) => tableIndex(label, null))
-  const indices = new Uint8Array(placed.values.length)
-  for (let at = 0; at < indices.length; at++) indices[at] = entries[placed.values[at] ?? 0] ?? 0
-  return { view: placed.view, indices, patches: placed.values, borders: bordersOf(placed, indices, look.grid) }
-}
-
-function toIndices(values: Float32Array, look: MapLook): Uint8Array {
-  const { range } = look
+/** The grid in entries of the color table, not yet rounded: interpolating between entries is interpolating between values. */
+function toEntries({ grid, range }: MapLook): Tensor {
   const min = range?.min ?? 0
   const extent = (range?.max ?? 1) - min
   const scale = extent > 0 ? 255 / extent : 0
-  const out = new Uint8Array(values.length)
-  for (let i = 0; i < values.length; i++) {
-    const entry = ((values[i] ?? 0) - min) * scale
-    out[i] = entry <= 0 ? 0 : entry >= 255 ? 255 : entry + 0.5
-  }
-  return out
-}
-
-function patchNumbers(grid: Tensor): Tensor {
   return tensorOf(
-    Float32Array.from(grid.data, (_, patch) => patch),
+    Float32Array.from(grid.data, (value) => (value - min) * scale),
     grid.shape,
   )
 }
 
+function toEntry(value: number): number {
+  return value <= 0 ? 0 : value >= 255 ? 255 : (value + 0.5) | 0
+}
+
+/** Entries of the color table on the pixels of the view. */
+function placeEntries(placement: Placement, look: MapLook, canvas: Canvas): { readonly view: View; readonly indices: Uint8Array } {
+  const { view, row } = placeGrid(toEntries(look), placement, canvas, look.map.interpolation)
+  const width = view.right - view.left
+  const indices = new Uint8Array((view.bottom - view.top) * width)
+  for (let y = view.top; y < view.bottom; y++) {
+    const line = row(y)
+    for (let x = 0; x < width; x++) indices[(y - view.top) * width + x] = toEntry(line[x] ?? 0)
+  }
+  return { view, indices }
+}
+
+/** Labels on the pixels of the view. */
+interface PlacedLabels {
+  readonly view: View
+  /** Entries of the color table. */
+  readonly indices: Uint8Array
+  /** Which patch lies under the pixel. */
+  readonly patches: Float32Array
+  /** 1 for a pixel between two labels; null where patches are too small for lines. */
+  readonly borders: Uint8Array | null
+}
+
+function placeLabels(placement: Placement, look: MapLook, canvas: Canvas): PlacedLabels {
+  const numbers = tensorOf(
+    Float32Array.from(look.grid.data, (_, patch) => patch),
+    look.grid.shape,
+  )
+  const rows = placeGrid(numbers, placement, canvas, 'nearest')
+  const patches = placedValues(rows)
+  const entries = Uint8Array.from(look.grid.data, (label) => tableIndex(label, null))
+  const indices = new Uint8Array(patches.length)
+  for (let at = 0; at < indices.length; at++) indices[at] = entries[patches[at] ?? 0] ?? 0
+  return { view: rows.view, indices, patches, borders: bordersOf(rows.view, indices, look.grid) }
+}
+
 /** 1 for a pixel whose right or lower neighbor has another label. None where patches are too small for lines. */
-function bordersOf({ view, values }: PlacedGrid, indices: Uint8Array, grid: Tensor): Uint8Array | null {
+function bordersOf(view: View, indices: Uint8Array, grid: Tensor): Uint8Array | null {
   const width = view.right - view.left
   const height = view.bottom - view.top
   const longest = Math.max(...grid.shape)
-  if (values.length === 0 || Math.max(width, height) / longest < BORDER_FROM_PIXELS) return null
+  if (indices.length === 0 || Math.max(width, height) / longest < BORDER_FROM_PIXELS) return null
   const borders = new Uint8Array(indices.length)
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -132,20 +147,21 @@ function spreadGray(image: Uint8Array, channels: 1 | 3, pixels: Uint8Array): voi
   }
 }
 
-function blendColors(raster: Raster, layer: Layer, table: Uint8Array, alpha: number): void {
+function blendColors({ pixels, width }: Raster, { view, row }: PlacedRows, table: Uint8Array, alpha: number): void {
   const imagePart = Float32Array.from({ length: 256 }, (_, value) => (1 - alpha) * value)
   const colorPart = Float32Array.from(table, (value) => alpha * value + 0.5)
-  const { pixels } = raster
-  eachPixel(layer, raster.width, (pixel, at) => {
-    const to = 3 * pixel
-    const entry = 3 * (layer.indices[at] ?? 0)
-    pixels[to] = (imagePart[pixels[to] ?? 0] ?? 0) + (colorPart[entry] ?? 0)
-    pixels[to + 1] = (imagePart[pixels[to + 1] ?? 0] ?? 0) + (colorPart[entry + 1] ?? 0)
-    pixels[to + 2] = (imagePart[pixels[to + 2] ?? 0] ?? 0) + (colorPart[entry + 2] ?? 0)
-  })
+  for (let y = view.top; y < view.bottom; y++) {
+    const line = row(y)
+    for (let x = 0, to = 3 * (y * width + view.left); x < line.length; x++, to += 3) {
+      const entry = 3 * toEntry(line[x] ?? 0)
+      pixels[to] = (imagePart[pixels[to] ?? 0] ?? 0) + (colorPart[entry] ?? 0)
+      pixels[to + 1] = (imagePart[pixels[to + 1] ?? 0] ?? 0) + (colorPart[entry + 1] ?? 0)
+      pixels[to + 2] = (imagePart[pixels[to + 2] ?? 0] ?? 0) + (colorPart[entry + 2] ?? 0)
+    }
+  }
 }
 
-function blendLabels(raster: Raster, layer: Layer, look: MapLook, alpha: number): void {
+function blendLabels({ pixels, width }: Raster, { view, patches, borders }: PlacedLabels, look: MapLook, alpha: number): void {
   const alphas = alphasByPatch(look, alpha)
   // What each patch adds to a pixel's three bytes.
   const added = Float32Array.from({ length: 3 * alphas.length }, (_, i) => {
@@ -153,16 +169,18 @@ function blendLabels(raster: Raster, layer: Layer, look: MapLook, alpha: number)
     return (alphas[patch] ?? 0) * (look.table[3 * tableIndex(look.grid.data[patch] ?? 0, null) + (i % 3)] ?? 0) + 0.5
   })
   const borderAlpha = 4 * alpha * (1 - alpha)
-  const { pixels } = raster
-  eachPixel(layer, raster.width, (pixel, at) => {
-    const to = 3 * pixel
-    const patch = layer.patches?.[at] ?? 0
-    const kept = 1 - (alphas[patch] ?? 0)
-    pixels[to] = kept * (pixels[to] ?? 0) + (added[3 * patch] ?? 0)
-    pixels[to + 1] = kept * (pixels[to + 1] ?? 0) + (added[3 * patch + 1] ?? 0)
-    pixels[to + 2] = kept * (pixels[to + 2] ?? 0) + (added[3 * patch + 2] ?? 0)
-    if (layer.borders?.[at] === 1) blendPixel(pixels, to, BORDER, borderAlpha)
-  })
+  let at = 0
+  for (let y = view.top; y < view.bottom; y++) {
+    for (let x = view.left; x < view.right; x++, at++) {
+      const to = 3 * (y * width + x)
+      const patch = patches[at] ?? 0
+      const kept = 1 - (alphas[patch] ?? 0)
+      pixels[to] = kept * (pixels[to] ?? 0) + (added[3 * patch] ?? 0)
+      pixels[to + 1] = kept * (pixels[to + 1] ?? 0) + (added[3 * patch + 1] ?? 0)
+      pixels[to + 2] = kept * (pixels[to + 2] ?? 0) + (added[3 * patch + 2] ?? 0)
+      if (borders?.[at] === 1) blendPixel(pixels, to, BORDER, borderAlpha)
+    }
+  }
 }
 
 function hatchOutside(raster: Raster, view: View, alpha: number): void {
@@ -170,7 +188,10 @@ function hatchOutside(raster: Raster, view: View, alpha: number): void {
   for (let y = 0; y < raster.height; y++) {
     const isRowInView = y >= view.top && y < view.bottom
     for (let x = 0; x < raster.width; x++) {
-      if (isRowInView && x >= view.left && x < view.right) continue
+      if (isRowInView && x >= view.left && x < view.right) {
+        x = view.right - 1
+        continue
+      }
       blendPixel(raster.pixels, 3 * (y * raster.width + x), isStripe(x, y) ? HATCH_LINE : HATCH_GROUND, alpha)
     }
   }
@@ -186,10 +207,4 @@ function isInView(view: View, x: number, y: number): boolean {
 
 function blendPixel(pixels: Uint8Array, to: number, color: Rgb, alpha: number): void {
   for (let channel = 0; channel < 3; channel++) pixels[to + channel] = (1 - alpha) * (pixels[to + channel] ?? 0) + alpha * (color[channel] ?? 0) + 0.5
-}
-
-/** Calls with every pixel of the view: its number on the canvas, and its place in the layer. */
-function eachPixel({ view }: Layer, canvasWidth: number, visit: (pixel: number, at: number) => void): void {
-  let at = 0
-  for (let y = view.top; y < view.bottom; y++) for (let x = view.left; x < view.right; x++) visit(y * canvasWidth + x, at++)
 }

@@ -25,10 +25,11 @@ export interface View {
   readonly right: number
 }
 
-export interface PlacedGrid {
+/** A grid on a canvas, drawn row by row. */
+export interface PlacedRows {
   readonly view: View
-  /** Values of the view's pixels, row by row. */
-  readonly values: Float32Array
+  /** Values of the view's pixels in canvas row `y`, left to right. The array is used again for the next row. */
+  row(y: number): Float32Array
 }
 
 /** For the pixels of one axis: the cells on either side and the weight of the second. */
@@ -47,14 +48,31 @@ interface AxisSamples {
  * A pixel is inside the view where its center lies in the placement's rectangle. 'bilinear' interpolates between patch centers and holds the
  * outermost value up to the edge; 'nearest' takes the patch under the pixel's center.
  */
-export function placeGrid(grid: Tensor, placement: Placement, canvas: Canvas, interpolation: 'bilinear' | 'nearest'): PlacedGrid {
+export function placeGrid(grid: Tensor, placement: Placement, canvas: Canvas, interpolation: 'bilinear' | 'nearest'): PlacedRows {
   const turned = alignWithSource(grid, placement)
   const [gridRows = 1, gridColumns = 1] = turned.shape
   const { source } = canvas
   const rows = sampleAxis(canvas.height, source.top, source.height, placement.top, placement.height, gridRows, interpolation)
   const columns = sampleAxis(canvas.width, source.left, source.width, placement.left, placement.width, gridColumns, interpolation)
   const view = { top: rows.start, bottom: rows.start + rows.lower.length, left: columns.start, right: columns.start + columns.lower.length }
-  return { view, values: interpolate(turned.data, gridColumns, rows, columns) }
+  const line = new Float32Array(columns.lower.length)
+  const cells = new Float32Array(gridColumns)
+  return {
+    view,
+    row: (y) => {
+      mixRows(turned.data, gridColumns, rows, y - rows.start, cells)
+      spread(cells, columns, line)
+      return line
+    },
+  }
+}
+
+/** Values of all the view's pixels, row by row. */
+export function placedValues({ view, row }: PlacedRows): Float32Array {
+  const width = view.right - view.left
+  const values = new Float32Array((view.bottom - view.top) * width)
+  for (let y = view.top; y < view.bottom; y++) values.set(row(y), (y - view.top) * width)
+  return values
 }
 
 /** The grid as it lies on the source: the placement's quarter turns undone. */
@@ -104,19 +122,16 @@ function sampleAxis(
   return { start, lower, upper, weight }
 }
 
-/** Two passes: grid rows first, since a picture has many more columns than a grid. */
-function interpolate(grid: Float32Array, gridColumns: number, rows: AxisSamples, columns: AxisSamples): Float32Array {
-  const width = columns.lower.length
-  const out = new Float32Array(rows.lower.length * width)
-  const line = new Float32Array(gridColumns)
-  for (let y = 0; y < rows.lower.length; y++) {
-    const above = (rows.lower[y] ?? 0) * gridColumns
-    const below = (rows.upper[y] ?? 0) * gridColumns
-    const down = rows.weight[y] ?? 0
-    for (let cell = 0; cell < gridColumns; cell++) line[cell] = mix(grid[above + cell] ?? 0, grid[below + cell] ?? 0, down)
-    for (let x = 0; x < width; x++) out[y * width + x] = mix(line[columns.lower[x] ?? 0] ?? 0, line[columns.upper[x] ?? 0] ?? 0, columns.weight[x] ?? 0)
-  }
-  return out
+/** One row of cells between two grid rows: first of two passes, since a picture has many more columns than a grid. */
+function mixRows(grid: Float32Array, gridColumns: number, rows: AxisSamples, y: number, into: Float32Array): void {
+  const above = (rows.lower[y] ?? 0) * gridColumns
+  const below = (rows.upper[y] ?? 0) * gridColumns
+  const down = rows.weight[y] ?? 0
+  for (let cell = 0; cell < gridColumns; cell++) into[cell] = mix(grid[above + cell] ?? 0, grid[below + cell] ?? 0, down)
+}
+
+function spread(cells: Float32Array, { lower, upper, weight }: AxisSamples, into: Float32Array): void {
+  for (let x = 0; x < into.length; x++) into[x] = mix(cells[lower[x] ?? 0] ?? 0, cells[upper[x] ?? 0] ?? 0, weight[x] ?? 0)
 }
 
 /** Exactly `a` for weight 0, and exactly `a` where both are equal. */

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Canvas, placeGrid } from '../../src/render/place-grid.ts'
+import { type Canvas, placedValues, placeGrid } from '../../src/render/place-grid.ts'
 import { type Tensor, tensorOf } from '../../src/tensor/tensor.ts'
 import { cropPlacement, gridOf, padPlacement, wholePlacement } from './render-case.ts'
 
 const canvasOf = (rows: number, columns: number): Canvas => ({ width: columns, height: rows, source: { top: 0, left: 0, height: rows, width: columns } })
 const whole = (grid: Tensor, rows: number, columns: number, interpolation: 'bilinear' | 'nearest' = 'bilinear'): Float32Array =>
-  placeGrid(grid, wholePlacement(rows, columns), canvasOf(rows, columns), interpolation).values
+  placedValues(placeGrid(grid, wholePlacement(rows, columns), canvasOf(rows, columns), interpolation))
 const sides = fc.integer({ min: 1, max: 97 })
 const patches = fc.constantFrom(7, 8, 14, 16, 24)
 
