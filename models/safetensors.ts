@@ -52,7 +52,7 @@ export function readSafetensors(bytes: Uint8Array): Safetensors {
 /** A file of float32 tensors, in the order of their names; equal content gives equal bytes. */
 export function writeSafetensors(tensors: ReadonlyMap<string, Tensor>, metadata: Readonly<Record<string, string>>): Uint8Array {
   const ordered = [...tensors].sort(([a], [b]) => (a < b ? -1 : 1))
-  const header: Record<string, unknown> = {}
+  const header: Record<string, unknown> = Object.create(null) // no prototype, so that any name is a plain key
   if (Object.keys(metadata).length > 0) header[METADATA_KEY] = Object.fromEntries(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)))
   let end = 0
   for (const [name, { shape, data }] of ordered) {

@@ -4,11 +4,13 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { type ForwardOptions, forward } from '../../models/forward.ts'
 import { initialWeights } from '../../models/initial-weights.ts'
 import { plainPrimitives } from '../../models/layers/plain-primitives.ts'
+import { classificationLoss } from '../../models/loss.ts'
 import type { NetworkConfig } from '../../models/network-config.ts'
 import { runNetwork } from '../../models/run-network.ts'
-import { toTfTensors } from '../../models/variables.ts'
+import { lossAndGradients, readTensors, toTfTensors, toVariables } from '../../models/variables.ts'
 import { at, type Tensor } from '../../src/tensor/tensor.ts'
 import { greatestDifference } from './support/attention-case.ts'
+import { plainSbmAttention } from './support/plain-sbm-attention.ts'
 import { loudWeights, smallDcmm, smallPixels, smallSbm, smallVit } from './support/small-network.ts'
 import { TEST_BACKENDS, useBackend } from './support/use-backend.ts'
 
@@ -123,6 +125,30 @@ describe.each(TEST_BACKENDS)('forward on %s', (backend) => {
     const free = (await run(smallSbm({ classTokenAlwaysOn: false }), smallPixels(config, 1), { mask: { mode: 'threshold', tau: 2 }, capture: true })).get('layer1.mask')!.data
     expect(free.subarray(0, 10).reduce((sum, edge) => sum + edge, 0)).toBe(1)
   })
+
+  it.each([{}, { classTokenAlwaysOn: false }, { selfLoop: true, straightThroughClip: 0.001, delta: 0.2 }])(
+    'hands a fused SBM attention all that it needs to give the same loss and gradients, with %j',
+    async (options) => {
+      const config = smallSbm({ densityWeight: 0.5, ...options })
+      const pixels = smallPixels(config, 3)
+      const results = []
+      for (const primitives of [plainPrimitives, { ...plainPrimitives, sbmAttention: plainSbmAttention }]) {
+        const variables = toVariables(loudWeights(config))
+        const { loss, gradients } = lossAndGradients(variables, () => {
+          const { logits, regularization } = forward(config, variables, tf.tensor(pixels.data, [3, 2, 12, 12]) as tf.Tensor4D, {
+            primitives,
+            mask: { mode: 'train-sample', runSeed: 4, step: 9 },
+          })
+          return tf.add(classificationLoss(logits, tf.oneHot([0, 1, 2], 3) as tf.Tensor2D, 0.1), regularization)
+        })
+        results.push({ loss: (await loss.data())[0]!, gradients: await readTensors(gradients) })
+      }
+      const [plain, fused] = results
+      expect(fused!.loss).toBeCloseTo(plain!.loss, 5)
+      expect([...fused!.gradients.keys()].sort()).toEqual([...plain!.gradients.keys()].sort())
+      for (const [name, gradient] of plain!.gradients) expect(greatestDifference(fused!.gradients.get(name)!.data, gradient.data), name).toBeLessThan(CLOSE)
+    },
+  )
 
   it('drops the same branches for the same seed and scales the others up', async () => {
     const config = smallVit()

@@ -8,6 +8,7 @@ export const TEST_BACKENDS = ['cpu', 'wasm'] as const
 export type TestBackend = (typeof TEST_BACKENDS)[number]
 
 export async function useBackend(name: TestBackend): Promise<void> {
+  tf.enableProdMode() // no banner
   setWasmPaths(`${dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm'))}/`)
   await tf.setBackend(name)
   await tf.ready()
