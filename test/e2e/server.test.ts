@@ -7,6 +7,7 @@ import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildChestPhantom, chestPhantomPixels } from '../../src/demo/chest-phantom.ts'
 import type { PredictionAnswer } from '../../src/domain/answer.ts'
+import { schemaErrors } from '../http/support/open-test-server.ts'
 import { corpusFile, hasCorpus } from '../support/corpus.ts'
 import { failToStart, type RunningServer, startServer } from './support/start-server.ts'
 import { TINY_DCMM, TINY_SBM, writeTinyBundles } from './support/write-tiny-bundle.ts'
@@ -34,7 +35,9 @@ const post = (body: Uint8Array, type: string, query = '', model = TINY_DCMM, url
 const predict = async (body: Uint8Array, type: string, query = '', model = TINY_DCMM): Promise<PredictionAnswer> => {
   const response = await post(body, type, query, model)
   if (response.status !== 200) throw new Error(`${response.status} ${await response.text()}`)
-  return (await response.json()) as PredictionAnswer
+  const answer = (await response.json()) as PredictionAnswer
+  if (schemaErrors('Prediction', answer) !== '') throw new Error(schemaErrors('Prediction', answer))
+  return answer
 }
 const get = async (path: string): Promise<Buffer> => Buffer.from(await (await fetch(server.url + path)).arrayBuffer())
 const probabilities = ({ classes }: PredictionAnswer): number[] => classes.map(({ probability }) => probability)
@@ -70,6 +73,7 @@ describe('the server', () => {
     expect((await get(map?.href.npy ?? '')).subarray(0, 6).toString('latin1')).toBe('\x93NUMPY')
     const grid = JSON.parse((await get(map?.href.json ?? '')).toString('utf8'))
     expect(grid).toMatchObject({ name: 'attention', shape: [4, 4] })
+    expect(schemaErrors('MapGrid', grid)).toBe('')
     const png = await get(map?.href.png ?? '')
     expect((await get(map?.href.png ?? '')).equals(png)).toBe(true)
     expect((await get(`${map?.href.png}?style=panel&head=1`)).length).toBeGreaterThan(png.length)
@@ -121,6 +125,7 @@ describe('the server', () => {
     for (const [what, asked, status, code] of cases) {
       const response = await asked
       const problem = (await response.json()) as { code: string }
+      expect([what, schemaErrors('Problem', problem)]).toEqual([what, ''])
       expect([what, response.status, response.headers.get('content-type')]).toEqual([what, status, 'application/problem+json; charset=utf-8'])
       expect(problem.code).toMatch(code)
     }
@@ -197,6 +202,28 @@ describe('a start that must not happen', () => {
       expect({ code, output }).toEqual({ code: 1, output: expect.stringMatching(cases[i]?.[1] ?? /$^/) })
       expect(output).not.toContain('listens on')
     })
+  })
+})
+
+const RELEASED = join(import.meta.dirname, '..', '..', 'models', 'released')
+const released = existsSync(RELEASED) ? readdirSync(RELEASED).filter((name) => existsSync(join(RELEASED, name, 'manifest.json'))) : []
+
+describe.skipIf(released.length === 0)('the released models (needs models/released)', () => {
+  it('are what a start without settings serves, each with its card, and each answers the phantom', async () => {
+    const own = await startServer({ ATTENDING_DATA_DIR: join(folder, 'released'), ATTENDING_ENGINES: '1' })
+    try {
+      const { models } = (await (await fetch(`${own.url}/v1/models`)).json()) as { models: { id: string; href: { card: string } }[] }
+      expect(models.map(({ id }) => id)).toEqual(released.toSorted())
+      for (const { id, href } of models) {
+        expect((await fetch(own.url + href.card)).status).toBe(200)
+        const response = await post(dicom, 'application/dicom', '', id, own.url)
+        const answer = (await response.json()) as PredictionAnswer
+        expect([id, response.status, schemaErrors('Prediction', answer)]).toEqual([id, 200, ''])
+        expect(probabilities(answer).reduce((sum, value) => sum + value)).toBeCloseTo(1, 6)
+      }
+    } finally {
+      expect(await own.stop()).toBe(0)
+    }
   })
 })
 

@@ -124,6 +124,12 @@ function checkAnswer(path: string, method: string, answer: Answer): void {
   if (answer.json !== null && !validate(answer.json)) throw new Error(`${operation.operationId}: ${ajv.errorsText(validate.errors)}`)
 }
 
+/** What of `value` breaks the schema of this name in openapi.yaml; empty where nothing does. */
+export function schemaErrors(schema: string, value: unknown): string {
+  const validate = ajv.compile({ $ref: `openapi.yaml#/components/schemas/${schema}` })
+  return validate(value) ? '' : ajv.errorsText(validate.errors)
+}
+
 const validateProblem = ajv.compile({ $ref: 'openapi.yaml#/components/schemas/Problem' })
 /** What no failure may show: a path of this machine, a stack, a module. */
 const INTERNALS = /\/(?:work|home|tmp|usr|root|node_modules)\/|\n\s+at |\.ts:\d|node:internal/
