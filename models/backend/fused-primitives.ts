@@ -1,16 +1,17 @@
 /** The primitives on the kernels of wasm-kernels.ts, each with its hand-written derivative. The plain twin is layers/plain-primitives.ts. */
 import * as tf from '@tensorflow/tfjs'
-import type { DcmmCore, Primitives } from '../layers/primitives.ts'
+import type { DcmmCore, Primitives, SbmAttended, SbmCore } from '../layers/primitives.ts'
+import { freeEdgeCount } from '../sbm-vit/forced-edges.ts'
 import { FUSED } from './wasm-kernels.ts'
 
 type Gradients = tf.Tensor | tf.Tensor[]
 
 /** Runs a registered kernel that has one output. */
-function runOne(kernel: string, inputs: Readonly<Record<string, tf.Tensor>>, attributes: Readonly<Record<string, number | boolean>> = {}): tf.Tensor {
+function runOne(kernel: string, inputs: Readonly<Record<string, tf.Tensor>>, attributes: Readonly<Record<string, number | boolean | number[]>> = {}): tf.Tensor {
   return tf.engine().runKernel(kernel, inputs, attributes) as tf.Tensor
 }
 
-function runMany(kernel: string, inputs: Readonly<Record<string, tf.Tensor>>, attributes: Readonly<Record<string, number | boolean>> = {}): tf.Tensor[] {
+function runMany(kernel: string, inputs: Readonly<Record<string, tf.Tensor>>, attributes: Readonly<Record<string, number | boolean | number[]>> = {}): tf.Tensor[] {
   return tf.engine().runKernel(kernel, inputs, attributes) as tf.Tensor[]
 }
 
@@ -100,4 +101,24 @@ function dcmmAttention(qkv: tf.Tensor3D, heads: number, core: DcmmCore): tf.Tens
   ) as tf.Tensor3D
 }
 
-export const fusedPrimitives: Primitives = { linear, layerNorm, gelu, attention, dcmmAttention }
+function sbmAttention(qkv: tf.Tensor3D, heads: number, core: SbmCore): SbmAttended {
+  const { queryAffinity, keyLoading, keys, delta, clip, densityGradient, classTokenAlwaysOn, selfLoop } = core
+  const attributes = { heads, keys: [...keys], delta, clip, densityGradient, classTokenAlwaysOn, selfLoop }
+  let edges = 0
+  const attended = differentiable(
+    [qkv, queryAffinity, keyLoading],
+    (save) => {
+      const [out, weights, count] = runMany(FUSED.sbmAttention, { qkv, queryAffinity, keyLoading }, attributes)
+      edges = count!.dataSync()[0]!
+      save([qkv, queryAffinity, keyLoading, weights!])
+      return out!
+    },
+    (dy, [qkv, queryAffinity, keyLoading, weights]) =>
+      runMany(FUSED.sbmAttentionGradient, { qkv: qkv!, queryAffinity: queryAffinity!, keyLoading: keyLoading!, weights: weights!, dy }, attributes),
+  ) as tf.Tensor3D
+  const [batch, tokens] = qkv.shape
+  const entries = batch * heads * freeEdgeCount(tokens, core)
+  return { attended, density: tf.scalar(edges / Math.max(entries, 1)) }
+}
+
+export const fusedPrimitives: Primitives = { linear, layerNorm, gelu, attention, dcmmAttention, sbmAttention }

@@ -91,6 +91,47 @@ interface KernelExports {
     lambda: number,
     bounded: number,
   ): number
+  sbmAttention(
+    workspace: Address,
+    scratch: Address,
+    qkv: Address,
+    queryAffinity: Address,
+    keyLoading: Address,
+    keys: Address,
+    weights: Address,
+    out: Address,
+    batch: Size,
+    tokens: Size,
+    heads: Size,
+    headWidth: Size,
+    communities: Size,
+    scale: number,
+    delta: number,
+    classTokenAlwaysOn: number,
+    selfLoop: number,
+  ): number
+  sbmAttentionGradient(
+    workspace: Address,
+    scratch: Address,
+    qkv: Address,
+    queryAffinity: Address,
+    keyLoading: Address,
+    weights: Address,
+    dOut: Address,
+    dQkv: Address,
+    dQueryAffinity: Address,
+    dKeyLoading: Address,
+    batch: Size,
+    tokens: Size,
+    heads: Size,
+    headWidth: Size,
+    communities: Size,
+    scale: number,
+    clip: number,
+    densityGradient: number,
+    classTokenAlwaysOn: number,
+    selfLoop: number,
+  ): void
   adamw(
     p: Address,
     g: Address,
@@ -131,6 +172,8 @@ export const FUSED = {
   attentionGradient: 'AttendingAttentionGradient',
   dcmmAttention: 'AttendingDcmmAttention',
   dcmmAttentionGradient: 'AttendingDcmmAttentionGradient',
+  sbmAttention: 'AttendingSbmAttention',
+  sbmAttentionGradient: 'AttendingSbmAttentionGradient',
 } as const
 
 type Inputs = Readonly<Record<string, tf.TensorInfo>>
@@ -156,7 +199,7 @@ export async function registerWasmKernels(variant: KernelVariant): Promise<WasmK
   const memory = findMemory(backend)
   const module = await WebAssembly.compile(await compileKernels(variant))
   const exports = (await WebAssembly.instantiate(module, { env: { memory } })).exports as unknown as KernelExports
-  const machine = createMachine(backend, exports)
+  const machine = createMachine(backend, memory, exports)
   for (const [name, kernel] of Object.entries(kernelsOf(machine))) replaceKernel(name, kernel)
   return { variant, exports, address: machine.address, ownAddress: (tensor) => ownAddress(backend, tensor) }
 }
@@ -187,10 +230,12 @@ interface Machine {
   scratch(values: number): Address
   scalarOf(tensor: tf.TensorInfo): number
   setScalar(tensor: tf.TensorInfo, value: number): void
+  /** Unsigned 32-bit numbers from `address` on. */
+  writeKeys(address: Address, keys: readonly number[]): void
   share(tensor: tf.TensorInfo): tf.TensorInfo
 }
 
-function createMachine(backend: WasmBackend, exports: KernelExports): Machine {
+function createMachine(backend: WasmBackend, memory: WebAssembly.Memory, exports: KernelExports): Machine {
   let scratchAddress = 0
   let scratchValues = 0
   return {
@@ -213,6 +258,8 @@ function createMachine(backend: WasmBackend, exports: KernelExports): Machine {
     setScalar(tensor, value) {
       backend.typedArrayFromHeap(tensor)[0] = value
     },
+    // A new view each time: the buffer is another one after the memory has grown.
+    writeKeys: (address, keys) => new Uint32Array(memory.buffer, address, keys.length).set(keys),
     share(tensor) {
       backend.incRef(tensor.dataId)
       return { dataId: tensor.dataId, shape: tensor.shape, dtype: tensor.dtype }
@@ -235,6 +282,8 @@ function kernelsOf(machine: Machine): Readonly<Record<string, Kernel>> {
     [FUSED.attentionGradient]: ({ qkv, weights, dy }, { heads }) => attentionGradient(machine, qkv!, weights!, dy!, heads as number),
     [FUSED.dcmmAttention]: (inputs, { heads, bounded }) => dcmmAttention(machine, inputs, heads as number, bounded === true),
     [FUSED.dcmmAttentionGradient]: (inputs, { heads, bounded }) => dcmmAttentionGradient(machine, inputs, heads as number, bounded === true),
+    [FUSED.sbmAttention]: (inputs, attributes) => sbmAttention(machine, inputs, attributes as unknown as SbmAttributes),
+    [FUSED.sbmAttentionGradient]: (inputs, attributes) => sbmAttentionGradient(machine, inputs, attributes as unknown as SbmAttributes),
   }
 }
 
@@ -431,4 +480,84 @@ function dcmmAttentionGradient(machine: Machine, inputs: Inputs, heads: number, 
   )
   machine.setScalar(dBiasScale, dLambda)
   return [dQkv, dMembership, dBlock, dDegree, dBiasScale]
+}
+
+/** What a sampled attention is asked with; see SbmCore. */
+export interface SbmAttributes {
+  readonly heads: number
+  readonly keys: readonly number[]
+  readonly delta: number
+  readonly clip: number
+  readonly densityGradient: number
+  readonly classTokenAlwaysOn: boolean
+  readonly selfLoop: boolean
+}
+
+/** Returns the joined heads, the weights [batch, head, token, token], and how many edges there are among those not forced, [1]. */
+function sbmAttention(machine: Machine, { qkv, queryAffinity, keyLoading }: Inputs, attributes: SbmAttributes): tf.TensorInfo[] {
+  const { heads, keys, delta, classTokenAlwaysOn, selfLoop } = attributes
+  const { batch, tokens, width, headWidth, scale } = attentionSizes(qkv!, heads)
+  const communities = keyLoading!.shape[3]!
+  if (keys.length !== batch) throw new Error(`${keys.length} keys for ${batch} images`)
+  const { exports, workspace, address } = machine
+  const out = machine.output([batch, tokens, width])
+  const weights = machine.output([batch, heads, tokens, tokens])
+  const edges = machine.output([1])
+  const scratch = machine.scratch(tokens * tokens * (heads + 1) + batch)
+  const keysAddress = scratch + 4 * tokens * tokens * (heads + 1)
+  machine.writeKeys(keysAddress, keys)
+  const count = exports.sbmAttention(
+    workspace,
+    scratch,
+    address(qkv),
+    address(queryAffinity),
+    address(keyLoading),
+    keysAddress,
+    address(weights),
+    address(out),
+    batch,
+    tokens,
+    heads,
+    headWidth,
+    communities,
+    scale,
+    delta,
+    classTokenAlwaysOn ? 1 : 0,
+    selfLoop ? 1 : 0,
+  )
+  machine.setScalar(edges, count)
+  return [out, weights, edges]
+}
+
+/** Returns the gradients of qkv, queryAffinity and keyLoading. */
+function sbmAttentionGradient(machine: Machine, { qkv, queryAffinity, keyLoading, weights, dy }: Inputs, attributes: SbmAttributes): tf.TensorInfo[] {
+  const { heads, clip, densityGradient, classTokenAlwaysOn, selfLoop } = attributes
+  const { batch, tokens, headWidth, scale } = attentionSizes(qkv!, heads)
+  const { exports, workspace, address } = machine
+  const dQkv = machine.output(qkv!.shape)
+  const dQueryAffinity = machine.output(queryAffinity!.shape)
+  const dKeyLoading = machine.output(keyLoading!.shape)
+  exports.sbmAttentionGradient(
+    workspace,
+    machine.scratch(2 * tokens * tokens),
+    address(qkv),
+    address(queryAffinity),
+    address(keyLoading),
+    address(weights),
+    address(dy),
+    address(dQkv),
+    address(dQueryAffinity),
+    address(dKeyLoading),
+    batch,
+    tokens,
+    heads,
+    headWidth,
+    keyLoading!.shape[3]!,
+    scale,
+    clip,
+    densityGradient,
+    classTokenAlwaysOn ? 1 : 0,
+    selfLoop ? 1 : 0,
+  )
+  return [dQkv, dQueryAffinity, dKeyLoading]
 }

@@ -4,6 +4,7 @@ import { type ChosenBackend, chooseBackend } from '../../../models/backend/choos
 import { plainPrimitives } from '../../../models/layers/plain-primitives.ts'
 import type { Primitives } from '../../../models/layers/primitives.ts'
 import { normalAt, uniformAt } from '../../../src/tensor/counter-random.ts'
+import { plainSbmAttention } from '../support/plain-sbm-attention.ts'
 
 /** float32 sums in another order (spec: training 6): absolute 1e-6 of values near 1, relative 1e-4. */
 const ABSOLUTE = 2e-6
@@ -95,6 +96,39 @@ describe('the fused primitives against their plain twins, value and every gradie
         bounded,
       })
     await expectTwins(operation, [normal([batch, tokens, 3 * heads * headWidth], 8), membership, uniform([heads, communities, communities], 9, 0, 1), degree, tf.tensor1d([2.5])])
+  })
+})
+
+describe('the fused SBM attention against its twin in plain operations, drawn from the same keys', () => {
+  it.each([
+    { tokens: 17, heads: 3, headWidth: 8, communities: 5, classTokenAlwaysOn: true, selfLoop: false, clip: 1 },
+    { tokens: 50, heads: 4, headWidth: 16, communities: 16, classTokenAlwaysOn: true, selfLoop: true, clip: 1 },
+    { tokens: 6, heads: 2, headWidth: 3, communities: 1, classTokenAlwaysOn: false, selfLoop: true, clip: 0.05 },
+    { tokens: 21, heads: 2, headWidth: 4, communities: 9, classTokenAlwaysOn: false, selfLoop: false, clip: 0.05 },
+  ])('agrees on value, density and every gradient: $tokens tokens, class token forced $classTokenAlwaysOn, self loops $selfLoop', async (settings) => {
+    const { tokens, heads, headWidth, communities, classTokenAlwaysOn, selfLoop, clip } = settings
+    const batch = 2
+    // P near a quarter, as at the start of a training; the weights of the sum make some straight-through entries clip.
+    const queryAffinity = uniform([batch, heads, tokens, communities], 11, 0, 1 / communities)
+    const keyLoading = uniform([batch, heads, tokens, communities], 12, 0, 1)
+    const core = { keys: [0xfedcba98, 7], delta: 0.01, clip, densityGradient: 0.003, classTokenAlwaysOn, selfLoop }
+    const densities: tf.Scalar[] = []
+    const operation: Operation = (primitives, qkv, queryAffinity, keyLoading) => {
+      const attend = primitives.sbmAttention ?? plainSbmAttention
+      const { attended, density } = attend(qkv as tf.Tensor3D, heads, { ...core, queryAffinity: queryAffinity as tf.Tensor4D, keyLoading: keyLoading as tf.Tensor4D })
+      densities.push(tf.keep(density))
+      return attended
+    }
+    await expectTwins(operation, [normal([batch, tokens, 3 * heads * headWidth], 13, 2), queryAffinity, keyLoading])
+    const [fused = Number.NaN, , plain = Number.NaN] = await Promise.all(densities.map(async (density) => (await density.data())[0]))
+    expect(fused).toBeGreaterThan(0.1)
+    expect(fused).toBeCloseTo(plain, 6)
+  })
+
+  it('refuses fewer keys than images', () => {
+    const core = { keys: [1], delta: 0, clip: 1, densityGradient: 0, classTokenAlwaysOn: true, selfLoop: false }
+    const loading = normal([2, 1, 3, 2], 1) as tf.Tensor4D
+    expect(() => backend.primitives.sbmAttention!(normal([2, 3, 6], 2) as tf.Tensor3D, 1, { ...core, queryAffinity: loading, keyLoading: loading })).toThrow('keys')
   })
 })
 
