@@ -6,12 +6,12 @@ import { NOTICE } from '../domain/prediction.ts'
 import { writeResult } from './common-modules.ts'
 import { codeItem, containerItem, imageItem, numberItem, textItem, uidItem } from './content-items.ts'
 import { evidence, observerContext, type ReportedObject } from './report-context.ts'
-import { classCode, instanceUid, predictedClass, type ResultContext, text } from './result-context.ts'
+import { answerUid, classCode, instanceUid, predictedClass, type ResultContext, text } from './result-context.ts'
 import { sourceReference } from './source-image.ts'
 
 export const COMPREHENSIVE_SR = '1.2.840.10008.5.1.4.1.1.88.33'
 
-export const comprehensiveSrUid = (context: ResultContext): string => instanceUid(context, 'sr')
+export const comprehensiveSrUid = (context: ResultContext): string => answerUid(context, 'sr')
 
 /**
  * The report (PS3.3 A.35.3, PS3.16 TID 1500).

@@ -5,7 +5,7 @@ import { NOTICE } from '../domain/prediction.ts'
 import { writeResult } from './common-modules.ts'
 import { imageItem, textItem } from './content-items.ts'
 import { evidence, observerContext, type ReportedObject } from './report-context.ts'
-import { instanceUid, predictedClass, type ResultContext, text } from './result-context.ts'
+import { answerUid, predictedClass, type ResultContext, text } from './result-context.ts'
 import { sourceReference } from './source-image.ts'
 
 export const KEY_OBJECT_SELECTION = '1.2.840.10008.5.1.4.1.1.88.59'
@@ -24,7 +24,7 @@ export function buildKeyObject(context: ResultContext, images: readonly Reported
     kind: 'ko',
     map: null,
     sopClassUid: KEY_OBJECT_SELECTION,
-    sopInstanceUid: instanceUid(context, 'ko'),
+    sopInstanceUid: answerUid(context, 'ko'),
     dataset: {
       ReferencedPerformedProcedureStepSequence: [],
       CurrentRequestedProcedureEvidenceSequence: evidence(context, images),

@@ -2,12 +2,12 @@
 import type { DicomResult, RgbImage } from '../domain/dicom-result.ts'
 import { Problem } from '../domain/problem.ts'
 import { writeResult } from './common-modules.ts'
-import { instanceUid, type ResultContext } from './result-context.ts'
+import { answerUid, type ResultContext } from './result-context.ts'
 import { derivationDescription, lossyHistory, sourceImageSequence } from './source-image.ts'
 
 export const SECONDARY_CAPTURE = '1.2.840.10008.5.1.4.1.1.7'
 
-export const secondaryCaptureUid = (context: ResultContext): string => instanceUid(context, 'sc')
+export const secondaryCaptureUid = (context: ResultContext): string => answerUid(context, 'sc')
 
 /**
  * The panel as a Secondary Capture Image (PS3.3 A.8.1).

@@ -11,24 +11,37 @@ export const UNSEEN = -1
  * grid  [gridHeight, gridWidth], whole numbers
  */
 export function labelPixels(grid: Tensor, placement: Placement): Int16Array<ArrayBuffer> {
-  const [height = 1, width = 1] = grid.shape
-  const { sourceRows, sourceColumns, quarterTurns, inputHeight, inputWidth } = placement
-  // Turned by a quarter, a source row runs along the input's columns.
-  const isTurned = quarterTurns % 2 === 1
-  const cellOf = ({ y, x }: { y: number; x: number }, alongInputRows: boolean): number => {
-    const part = alongInputRows ? y / inputHeight : x / inputWidth
-    return part < 0 || part >= 1 ? UNSEEN : Math.floor(part * (alongInputRows ? height : width))
-  }
-  const byRow = Int32Array.from({ length: sourceRows }, (_, row) => cellOf(toInputPoint(placement, { y: row + 0.5, x: 0.5 }), !isTurned))
-  const byColumn = Int32Array.from({ length: sourceColumns }, (_, column) => cellOf(toInputPoint(placement, { y: 0.5, x: column + 0.5 }), isTurned))
+  const { sourceRows, sourceColumns, top, left, height, width } = placement
+  const aligned = alignLabels(grid, placement)
+  const byRow = cellsUnder(sourceRows, top, height, aligned.rows)
+  const byColumn = cellsUnder(sourceColumns, left, width, aligned.columns)
   const labels = new Int16Array(sourceRows * sourceColumns).fill(UNSEEN)
-  byRow.forEach((a, row) => {
-    if (a === UNSEEN) return
-    byColumn.forEach((b, column) => {
-      if (b === UNSEEN) return
-      const cell = isTurned ? b * width + a : a * width + b
-      labels[row * sourceColumns + column] = grid.data[cell] ?? UNSEEN
+  byRow.forEach((cellRow, row) => {
+    if (cellRow === UNSEEN) return
+    byColumn.forEach((cellColumn, column) => {
+      if (cellColumn !== UNSEEN) labels[row * sourceColumns + column] = aligned.labels[cellRow * aligned.columns + cellColumn] ?? UNSEEN
     })
   })
   return labels
+}
+
+/** For each pixel of an axis the cell under its center; a view is closed at its start and open at its end. */
+function cellsUnder(pixels: number, viewStart: number, viewLength: number, cells: number): readonly number[] {
+  return Array.from({ length: pixels }, (_, pixel) => {
+    const part = (pixel + 0.5 - viewStart) / viewLength
+    return part < 0 || part >= 1 ? UNSEEN : Math.min(cells - 1, Math.floor(part * cells))
+  })
+}
+
+/** The grid as it lies on the source, its quarter turns undone. */
+function alignLabels(grid: Tensor, placement: Placement): { readonly rows: number; readonly columns: number; readonly labels: readonly number[] } {
+  const [gridHeight = 1, gridWidth = 1] = grid.shape
+  const { top, left, height, width, inputHeight, inputWidth } = placement
+  const [rows, columns] = placement.quarterTurns % 2 === 1 ? [gridWidth, gridHeight] : [gridHeight, gridWidth]
+  const labels = Array.from({ length: rows * columns }, (_, cell) => {
+    const center = { y: top + ((Math.floor(cell / columns) + 0.5) * height) / rows, x: left + (((cell % columns) + 0.5) * width) / columns }
+    const { y, x } = toInputPoint(placement, center)
+    return grid.data[Math.floor((y / inputHeight) * gridHeight) * gridWidth + Math.floor((x / inputWidth) * gridWidth)] ?? UNSEEN
+  })
+  return { rows, columns, labels }
 }

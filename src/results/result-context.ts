@@ -96,6 +96,12 @@ export function instanceUid(context: ResultContext, ...what: readonly string[]):
   return buildUid('attending', 'instance', source.sopInstanceUid, String(source.frame), ...made, ...what)
 }
 
+/** The UID of an object that shows or points at the answer as a whole: its maps and its drawn masks are part of what makes it. */
+export function answerUid(context: ResultContext, kind: ResultKind): string {
+  const { maps, uncertainty } = context.prediction.explanation
+  return instanceUid(context, kind, String(uncertainty?.samples), ...maps.map(({ name }) => name))
+}
+
 /** The series of one kind of result beside one series of the source. */
 export function seriesUid(context: ResultContext, kind: ResultKind): string {
   const { model } = context.prediction

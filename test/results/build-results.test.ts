@@ -52,6 +52,13 @@ describe('buildResults', () => {
     for (const uid of all) expect(uid).toMatch(/^2\.25\.\d{1,39}$/)
   })
 
+  it('keeps the UID of a map when other maps are asked for beside it, and gives the report that lists them another', () => {
+    const fewer = buildResults({ ...prediction, explanation: { ...prediction.explanation, maps: prediction.explanation.maps.slice(0, 2) } }, sliceSource, panel, environment)
+    const uidOf = ({ objects }: typeof results, kind: string): string | undefined => objects.find((object) => object.kind === kind)?.sopInstanceUid
+    for (const kind of ['pm', 'seg']) expect(uidOf(fewer, kind)).toBe(uidOf(results, kind))
+    for (const kind of ['sr', 'sc', 'ko']) expect(uidOf(fewer, kind)).not.toBe(uidOf(results, kind))
+  })
+
   it.each([
     ['StudyInstanceUID', { studyInstanceUid: null }],
     ['SeriesInstanceUID', { seriesInstanceUid: null }],
