@@ -86,6 +86,18 @@ describe.each(TEST_BACKENDS)('forward on %s', (backend) => {
     expect(shapeOf('logits')).toEqual([2, 3])
   })
 
+  it('sees the pixels next to a patch only where windows overlap', async () => {
+    const tokensWith = async (patchOverlap: number, changedColumn: number): Promise<Float32Array> => {
+      const config = smallVit({ patchOverlap })
+      const pixels = smallPixels(config, 1)
+      pixels.data[changedColumn]! += 1 // channel 0, row 0
+      return (await run(config, pixels, { capture: true })).get('tokens')!.data.subarray(12, 24) // token 1, the first patch: columns 0 to 3
+    }
+    expect(await tokensWith(0, 4)).toEqual(await tokensWith(0, 8))
+    expect(await tokensWith(2, 5)).not.toEqual(await tokensWith(2, 8))
+    expect(await tokensWith(2, 6)).toEqual(await tokensWith(2, 8))
+  })
+
   it('gives an image the same logits in any batch', async () => {
     const config = smallSbm()
     const both = smallPixels(config, 2)
@@ -104,7 +116,7 @@ describe.each(TEST_BACKENDS)('forward on %s', (backend) => {
   })
 
   it.each([16, 64, 128])('S10: starts with a mask density of .26 for %i communities', async (communities) => {
-    const config = smallSbm({ communities, densityWeight: 1 }, { imageSize: 32, width: 64, classes: 2 })
+    const config = smallSbm({ communities, densityWeight: 1 }, { imageSize: 24, width: 64, classes: 2 })
     const density = (await run(config, smallPixels(config, 2), { mask: { mode: 'sample', seeds: [1, 2] } })).get('regularization')!.data[0]!
     expect(Math.abs(density - 0.26)).toBeLessThanOrEqual(0.02)
   })
