@@ -33,7 +33,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   // The durable queue: pg-boss on PGlite inside the process, or on a PostgreSQL server.
   'src/jobs': { imports: ['src/domain'], owns: ['pg-boss', '@electric-sql/pglite', 'pg'] },
   // The archives: DICOMweb and DIMSE, in and out. The only room that opens a connection to another machine.
-  'src/pacs': { imports: ['src/domain', 'src/dicom'], owns: ['dcmjs-dimse'] },
+  'src/pacs': { imports: ['src/domain', 'src/dicom'], owns: ['dcmjs-dimse', 'dcmjs'] },
   'src/http': { imports: ['src/domain'], owns: ['express', 'swagger-ui-express', 'multer', 'ajv', 'yaml', 'prom-client'] },
   'src/pipeline.ts': { imports: ['src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain', 'src/render'] },
   'src/config.ts': { imports: ['src/domain'], owns: ['zod'] },
@@ -44,6 +44,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/inspect.ts': { imports: ['src/domain', 'src/imaging'] },
   'src/predict.ts': { imports: ['src/*'] },
   'src/demo': { imports: ['src/*'] },
+  'src/replay.ts': { imports: ['src/*'] },
+  'src/check-artifact.ts': { imports: ['src/domain', 'src/artifact'] },
+  // What was made, looked at again: an answer beside another, a picture's or object's own account of its making.
+  'src/artifact': { imports: ['src/domain', 'src/dicom'] },
   models: { imports: ['src/domain', 'src/tensor', 'src/imaging'], owns: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', 'assemblyscript'] },
   // Evaluating a bundle runs it where it will be served: in ONNX Runtime, through infer.
   'models/evaluate.ts': { imports: ['models', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer'] },

@@ -6,8 +6,10 @@ import { Problem } from '../domain/problem.ts'
 import { at, type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { buildMap, MOST_LABELS } from './build-map.ts'
 import { coMembership, type ImageCommunities, imageCommunities, normalizedAffinity, orderByShare } from './image-communities.ts'
-import { declared, lastStructuredLayer, type MapContext, type MapMethod, outputOf, reachNote } from './map-method.ts'
+import type { MapContext, MapMethod } from './map-method.ts'
 import { lastLayer, type TokenLayout } from './patch-grid.ts'
+import { declared, outputOf } from './read-outputs.ts'
+import { lastStructuredLayer, reachNote } from './structure-layers.ts'
 
 export const HEADS_NOT_COMPARABLE = "labels of one head do not mean the same in another; the image's labels come from which patches the heads put together"
 

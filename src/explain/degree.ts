@@ -1,9 +1,11 @@
 /** Degrees in, how strongly each patch takes part in the structure out. */
 import type { ExplanationMap } from '../domain/explanation.ts'
 import { buildMap, extremesOf, toShort } from './build-map.ts'
-import { declared, isInLastLayer, lastStructuredLayer, type MapContext, type MapMethod, outputOf, reachNote } from './map-method.ts'
+import type { MapContext, MapMethod } from './map-method.ts'
 import { headRows, lastLayer, meanOfRows, toHeadGrids, toPatchGrid } from './patch-grid.ts'
+import { declared, outputOf } from './read-outputs.ts'
 import { structureFacts } from './structure-facts.ts'
+import { isInLastLayer, lastStructuredLayer, reachNote } from './structure-layers.ts'
 
 export const degree: MapMethod = {
   name: 'degree',

@@ -3,8 +3,10 @@ import type { ExplanationMap } from '../domain/explanation.ts'
 import { Problem } from '../domain/problem.ts'
 import { at, type Tensor } from '../tensor/tensor.ts'
 import { buildMap } from './build-map.ts'
-import { declared, lastStructuredLayer, type MapContext, type MapMethod, outputOf, reachNote } from './map-method.ts'
+import type { MapContext, MapMethod } from './map-method.ts'
 import { classTokenRows, lastLayer, meanOfRows, type TokenLayout, toHeadGrids, tokenCount, toPatchGrid } from './patch-grid.ts'
+import { declared, outputOf } from './read-outputs.ts'
+import { lastStructuredLayer, reachNote } from './structure-layers.ts'
 
 const SOURCE = 'Cho et al., arXiv:2210.15541, section 3: P = Y S Z^T'
 

@@ -2,8 +2,10 @@
 import type { ExplanationMap } from '../domain/explanation.ts'
 import { buildMap } from './build-map.ts'
 import { inactiveNote } from './degree.ts'
-import { declared, isInLastLayer, lastStructuredLayer, type MapContext, type MapMethod, outputOf, reachNote } from './map-method.ts'
+import type { MapContext, MapMethod } from './map-method.ts'
 import { classTokenRows, lastLayer, meanOfRows, toHeadGrids, toPatchGrid } from './patch-grid.ts'
+import { declared, outputOf } from './read-outputs.ts'
+import { isInLastLayer, lastStructuredLayer, reachNote } from './structure-layers.ts'
 
 const TOP_PATCHES = 5
 

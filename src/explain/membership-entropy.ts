@@ -4,8 +4,10 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { at } from '../tensor/tensor.ts'
 import { buildMap } from './build-map.ts'
 import { membershipsIn } from './communities.ts'
-import { declared, lastStructuredLayer, type MapContext, type MapMethod, reachNote } from './map-method.ts'
+import type { MapContext, MapMethod } from './map-method.ts'
 import { meanOfRows, toHeadGrids, toPatchGrid } from './patch-grid.ts'
+import { declared } from './read-outputs.ts'
+import { lastStructuredLayer, reachNote } from './structure-layers.ts'
 
 export const membershipEntropy: MapMethod = {
   name: 'entropy',

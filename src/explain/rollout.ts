@@ -3,8 +3,9 @@ import type { ExplanationMap } from '../domain/explanation.ts'
 import { Problem } from '../domain/problem.ts'
 import { at, meanOverFirstAxis, type Tensor } from '../tensor/tensor.ts'
 import { buildMap } from './build-map.ts'
-import { declared, type MapContext, type MapMethod, outputOf } from './map-method.ts'
+import type { MapContext, MapMethod } from './map-method.ts'
 import { type TokenLayout, tokenCount, toPatchGrid } from './patch-grid.ts'
+import { declared, outputOf } from './read-outputs.ts'
 
 export const rollout: MapMethod = {
   name: 'rollout',

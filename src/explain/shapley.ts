@@ -3,8 +3,9 @@ import type { ExplanationMap } from '../domain/explanation.ts'
 import { Problem } from '../domain/problem.ts'
 import { buildMap, toShort } from './build-map.ts'
 import { DIRECT_EFFECT } from './knock-out.ts'
-import { declared, type MapContext, type MapMethod } from './map-method.ts'
+import type { MapContext, MapMethod } from './map-method.ts'
 import { toPatchGrid } from './patch-grid.ts'
+import { declared } from './read-outputs.ts'
 import { logitsOf, type TailStudy } from './tail-study.ts'
 
 export const shapley: MapMethod = {

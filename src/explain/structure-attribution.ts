@@ -3,8 +3,10 @@ import type { ExplanationMap } from '../domain/explanation.ts'
 import { gaussLegendre } from '../tensor/gauss-legendre.ts'
 import { softmax } from '../tensor/softmax.ts'
 import { buildMap, toShort } from './build-map.ts'
-import { declared, isOnlyInLastLayer, type MapContext, type MapMethod, studyOf } from './map-method.ts'
+import { type MapContext, type MapMethod, studyOf } from './map-method.ts'
 import { meanOfRows, toHeadGrids, toPatchGrid } from './patch-grid.ts'
+import { declared } from './read-outputs.ts'
+import { isOnlyInLastLayer } from './structure-layers.ts'
 import { AS_TRAINED, gradientOf, logitsOf, STRUCTURE_REMOVED, scoresUnder, type TailStudy } from './tail-study.ts'
 
 /** Nodes grow with the bias: 16 do for a bias of 13, 128 for one of 1,200. */

@@ -2,9 +2,10 @@
 import type { Manifest } from '../domain/manifest.ts'
 import type { ModelOutputs, OutputName, RunTail, TailAnswer } from '../domain/outputs.ts'
 import { at, tensorOf } from '../tensor/tensor.ts'
-import { isInLastLayer, outputOf } from './map-method.ts'
 import { classTokenRows, tokenCount } from './patch-grid.ts'
+import { outputOf } from './read-outputs.ts'
 import { biasRows } from './structure-facts.ts'
+import { isInLastLayer } from './structure-layers.ts'
 
 /** One change of the last block: the structure's strength, and which keys the class token may see. */
 export interface TailChange {

@@ -4,7 +4,7 @@ import type { Manifest } from '../domain/manifest.ts'
 import type { NamedOutputs } from '../domain/outputs.ts'
 import { softmax } from '../tensor/softmax.ts'
 import { extremesOf } from './build-map.ts'
-import { outputOf } from './map-method.ts'
+import { outputOf } from './read-outputs.ts'
 
 /**
  * Mean probability, standard deviation and flip rate over the samples; null without any.
