@@ -1,0 +1,127 @@
+import { execFile } from 'node:child_process'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadGolden } from '../models/support/golden.ts'
+import { goldenBundle } from '../support/golden-bundle.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+const node = promisify(execFile)
+
+interface Ran {
+  readonly status: number
+  readonly out: string
+  readonly err: string
+}
+
+const run = async (...args: readonly string[]): Promise<Ran> => {
+  try {
+    const { stdout, stderr } = await node(process.execPath, [...args], { cwd: root })
+    return { status: 0, out: stdout, err: stderr }
+  } catch (error) {
+    const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }
+    return { status: code, out: stdout, err: stderr }
+  }
+}
+
+describe('a kept answer', () => {
+  let folder: string
+  let models: string
+  let picture: string
+  let out: string
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'replay-'))
+    models = join(folder, 'models')
+    const files = goldenBundle(loadGolden('dcmm'))
+    const bundle = join(models, files.manifest.id)
+    await mkdir(bundle, { recursive: true })
+    await writeFile(join(bundle, 'manifest.json'), files.manifestBytes)
+    await writeFile(join(bundle, 'model.onnx'), files.graph)
+    if (files.tail !== null) await writeFile(join(bundle, 'tail.onnx'), files.tail)
+    picture = join(folder, 'picture.png')
+    const pixels = Uint8Array.from({ length: 40 * 32 }, (_, i) => (i * 37) % 256)
+    await writeFile(
+      picture,
+      await sharp(pixels, { raw: { width: 40, height: 32, channels: 1 } })
+        .png()
+        .toBuffer(),
+    )
+    out = join(folder, 'out')
+    const predicted = await run(
+      'src/predict.ts',
+      picture,
+      '--models',
+      models,
+      '--maps',
+      'communities,attention,degree,delta,evidence,structure-attribution,shapley',
+      '--class',
+      'b',
+      '--out',
+      out,
+    )
+    expect(predicted).toMatchObject({ status: 0 })
+  })
+
+  afterAll(() => rm(folder, { recursive: true, force: true }))
+
+  it('is repeated bit for bit, its numbers and all of its maps', async () => {
+    const { status, out: printed } = await run('src/replay.ts', join(out, 'answer.json'), picture, '--models', models, '--json')
+    const replay = JSON.parse(printed)
+    expect(replay).toMatchObject({ isEqual: true, differences: [], differingMaps: [] })
+    expect(replay.comparedMaps).toBe(7 * 3) // npy, json and png of seven maps
+    expect(replay.comparedNumbers).toBeGreaterThan(100)
+    expect(status).toBe(0)
+  })
+
+  it('is told from one whose number was changed in its last digit, and from one whose map was', async () => {
+    const answer = JSON.parse(await readFile(join(out, 'answer.json'), 'utf8'))
+    answer.classes[1].probability += 2 ** -52
+    await writeFile(join(out, 'changed.json'), JSON.stringify(answer))
+    const grid = await readFile(join(out, 'degree.npy'))
+    const whole = Buffer.from(grid)
+    grid[grid.length - 1]! ^= 1
+    await writeFile(join(out, 'degree.npy'), grid)
+    const { status, out: printed } = await run('src/replay.ts', join(out, 'changed.json'), picture, '--models', models)
+    await writeFile(join(out, 'degree.npy'), whole)
+    expect(printed).toContain('classes[1].probability: was')
+    expect(printed).toContain('degree.npy: other bytes')
+    expect(status).toBe(1)
+  })
+
+  it('is told from the answer to another file', async () => {
+    const other = join(folder, 'other.png')
+    await writeFile(
+      other,
+      await sharp(new Uint8Array(40 * 32), { raw: { width: 40, height: 32, channels: 1 } })
+        .png()
+        .toBuffer(),
+    )
+    const { status, out: printed } = await run('src/replay.ts', join(out, 'answer.json'), other, '--models', models)
+    expect(printed).toContain('provenance.inputSha256: was')
+    expect(status).toBe(1)
+  })
+
+  it('refuses what is no answer, and a file that is not there, without naming a path', async () => {
+    const noAnswer = await run('src/replay.ts', picture, picture, '--models', models)
+    expect(noAnswer).toMatchObject({ status: 1, err: 'parameter-invalid: the first file is no answer of this program\n' })
+    const nothing = await run('src/replay.ts', join(out, 'nothing.json'), picture, '--models', models)
+    expect(nothing).toMatchObject({ status: 1, err: 'file-unreadable: a file cannot be read\n' })
+  })
+
+  it('has pictures that tell what made them', async () => {
+    const answer = JSON.parse(await readFile(join(out, 'answer.json'), 'utf8'))
+    const { status, out: printed } = await run('src/check-artifact.ts', join(out, 'evidence.png'), '--json')
+    expect(status).toBe(0)
+    expect(JSON.parse(printed).facts).toMatchObject({
+      model: answer.model.id,
+      'graph-sha256': answer.model.graphSha256,
+      'input-sha256': answer.provenance.inputSha256,
+      class: 'b',
+      map: 'evidence',
+    })
+  })
+})
