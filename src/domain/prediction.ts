@@ -110,6 +110,8 @@ export interface RenderedMap {
 export interface Engines {
   predict(request: PredictRequest, signal?: AbortSignal): Promise<Prediction>
   render(request: RenderRequest, signal?: AbortSignal): Promise<RenderedMap>
+  /** Throws what a request would be refused with now, "overloaded" or "model-not-ready": asked before a body is read, so that a full server costs little. */
+  refuseIfFull(): void
   stats(): EngineStats
 }
 

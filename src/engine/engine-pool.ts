@@ -94,6 +94,11 @@ class Pool implements EnginePool {
     return result as RenderedMap
   }
 
+  refuseIfFull(): void {
+    if (this.#isDraining) throw stopping()
+    if (this.#queue.length >= this.#settings.queueLimit && this.#idleSlot() === undefined) throw this.#overloaded()
+  }
+
   stats(): EngineStats {
     return {
       engines: this.#slots.length,
@@ -113,10 +118,9 @@ class Pool implements EnginePool {
   }
 
   #submit(request: EngineRequest, signal?: AbortSignal): Promise<{ result: EngineResult; queueMs: number }> {
-    if (signal?.aborted) return Promise.reject(signal.reason)
-    if (this.#isDraining) return Promise.reject(stopping())
-    if (this.#queue.length >= this.#settings.queueLimit && this.#idleSlot() === undefined) return Promise.reject(this.#overloaded())
     return new Promise((resolve, reject) => {
+      signal?.throwIfAborted()
+      this.refuseIfFull()
       const job = this.#createJob(request, signal, (outcome) => {
         if ('error' in outcome) reject(outcome.error)
         else resolve({ result: outcome.result, queueMs: job.startedAtMs - job.submittedAtMs })

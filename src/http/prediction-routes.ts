@@ -23,6 +23,7 @@ export function createPredictionHandler(context: HttpContext, budget: ByteBudget
     call.facts.model = model.manifest.id
     const options = readOptions(call.parameters, model)
     if (context.isStopping()) throw new Problem('model-not-ready', 'the server is stopping', {})
+    context.engines.refuseIfFull()
     const prediction = await predictUpload(context, call, budget, model, options)
     metrics.observePrediction(prediction)
     const answer = call.parameters['store'] === false ? await answerInline(context, call, prediction) : await answerKept(context, prediction)

@@ -19,7 +19,7 @@ export interface PredictionFolderSettings {
 }
 
 export interface PredictionFolder extends PredictionStore {
-  /** Removes what is over its time, leaving an empty file as its tombstone. Returns how many predictions it removed. */
+  /** Removes what is over its time, leaving an empty file as its tombstone, and what can't be read. Returns how many predictions it removed. */
   sweep(): Promise<number>
 }
 
@@ -82,8 +82,9 @@ class Folder implements PredictionFolder {
     let removed = 0
     for (const id of await readdir(this.#live)) {
       const answer = await this.#readAnswer(id)
-      if (answer === null || !this.#isOver(answer.createdAt)) continue
-      await this.#bury(id)
+      if (answer !== null && !this.#isOver(answer.createdAt)) continue
+      if (answer === null) await rm(join(this.#live, id), { recursive: true, force: true })
+      else await this.#bury(id)
       removed++
     }
     return removed
@@ -106,9 +107,15 @@ class Folder implements PredictionFolder {
     }
   }
 
+  /** Null where there is none, and where a power cut left it empty or cut: files are not forced to the disk, which would cost more than a prediction. */
   async #readAnswer(id: string): Promise<PredictionAnswer | null> {
     const bytes = await readOrNull(join(this.#live, id, 'answer.json'))
-    return bytes === null ? null : (JSON.parse(bytes.toString('utf8')) as PredictionAnswer)
+    if (bytes === null) return null
+    try {
+      return JSON.parse(bytes.toString('utf8')) as PredictionAnswer
+    } catch {
+      return null
+    }
   }
 
   async #absent(id: string): Promise<Problem> {
@@ -134,7 +141,7 @@ function expired(): Problem {
 }
 
 async function writePrivate(file: string, content: string | Uint8Array): Promise<void> {
-  await writeFile(file, content, { mode: 0o600, flush: true })
+  await writeFile(file, content, { mode: 0o600 })
 }
 
 async function readOrNull(file: string): Promise<Buffer | null> {

@@ -91,8 +91,10 @@ describe('the engine pool', () => {
     const taken = ['wait-for:gate', 'a', 'a'].map((id) => pool.predict(jobFor(id)))
     const refused = await pool.predict(jobFor('a')).catch((error: Problem<'overloaded'>) => error)
     expect(refused).toMatchObject({ code: 'overloaded', facts: { retryAfterSeconds: 3 } })
+    expect(() => pool.refuseIfFull()).toThrow('2 requests wait already')
     release('gate')
     expect(await Promise.all(taken)).toHaveLength(3)
+    expect(() => pool.refuseIfFull()).not.toThrow()
   })
 
   it('kills an engine at the deadline of its request and goes on with a new one', async () => {

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Problem } from '../../src/domain/problem.ts'
 import { HOUR_MS, openTestServer, type TestServer } from './support/open-test-server.ts'
 import { dicomBytes, jpegBytes, MODEL_ID, pngBytes, samplePrediction } from './support/sample-prediction.ts'
 
@@ -89,6 +90,15 @@ describe('a prediction', () => {
   it('refuses a model that is not there before it reads the body', async () => {
     const { status, json } = await server.ask('/v1/models/none/predictions', { method: 'POST', headers: { 'content-type': 'image/png' }, body: Buffer.from(pngBytes) })
     expect([status, json.code]).toEqual([404, 'model-unknown'])
+  })
+
+  it('is refused before its body is read while the queue is full', async () => {
+    server.engines.refuseIfFull = () => {
+      throw new Problem('overloaded', '8 requests wait already', { retryAfterSeconds: 4 })
+    }
+    // Not even a body that is none is looked at.
+    const { status, json, headers } = await server.predict(Buffer.from('no image'))
+    expect([status, json.code, headers.get('retry-after')]).toEqual([429, 'overloaded', '4'])
   })
 
   it('is refused while the server stops', async () => {

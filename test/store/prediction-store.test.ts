@@ -103,6 +103,15 @@ describe('the prediction folder', () => {
     expect(readdirSync(join(folder, 'unfinished'))).toEqual([])
   })
 
+  it('knows nothing of a prediction that a power cut left empty, and sweeps it away', async () => {
+    await store.keep(keptOf(idOf('a')))
+    await store.keep(keptOf(idOf('b')))
+    writeFileSync(join(folder, 'live', idOf('a'), 'answer.json'), '')
+    expect(await codeOf(store.findAnswer(idOf('a')))).toBe('prediction-unknown')
+    expect(await store.sweep()).toBe(1)
+    expect(readdirSync(join(folder, 'live'))).toEqual([idOf('b')])
+  })
+
   it('keeps the age of a tombstone by its own clock', async () => {
     await store.keep(keptOf(idOf('a')))
     nowMs = START + HOUR_MS

@@ -7,6 +7,7 @@ export interface FakeEngines extends Engines {
   readonly renders: RenderRequest[]
   predict: Engines['predict']
   render: Engines['render']
+  refuseIfFull: Engines['refuseIfFull']
   figures: EngineStats
 }
 
@@ -25,6 +26,7 @@ export function createFakeEngines(): FakeEngines {
       engines.renders.push(request)
       return drawFake(request)
     },
+    refuseIfFull: () => undefined,
     stats: () => engines.figures,
   }
   return engines
