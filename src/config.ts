@@ -48,6 +48,12 @@ const SETTINGS = {
   maxBodyBytes: setting('MAX_BODY_BYTES', String(64 * MIB), integer(1024, 2048 * MIB), 'Bytes of one image; more is answered 413.'),
   maxBufferedBytes: setting('MAX_BUFFERED_BYTES', String(512 * MIB), integer(1024, 1024 * 1024 * MIB), 'Bytes of the images of all requests together; more is answered 429.'),
   retentionHours: setting('RETENTION_HOURS', '24', integer(1, 8760), 'Hours that a prediction is kept; then 410.'),
+  maxKeptBytes: setting(
+    'MAX_KEPT_BYTES',
+    String(10 * 1024 * MIB),
+    integer(1024, 1024 * 1024 * 1024 * MIB),
+    'Bytes of kept predictions on disk; past that the oldest go before their time.',
+  ),
   logLevel: setting(
     'LOG_LEVEL',
     'info',

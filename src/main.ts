@@ -55,7 +55,7 @@ async function main(): Promise<void> {
 async function openStore(config: Config): Promise<PredictionFolder> {
   const dataFolder = resolve(ROOT, config.dataDir)
   await mkdir(dataFolder, { recursive: true, mode: 0o700 })
-  const store = await openPredictionFolder({ folder: join(dataFolder, 'predictions'), retentionMs: config.retentionHours * HOUR_MS, now })
+  const store = await openPredictionFolder({ folder: join(dataFolder, 'predictions'), retentionMs: config.retentionHours * HOUR_MS, maxBytes: config.maxKeptBytes, now })
   await store.sweep()
   return store
 }

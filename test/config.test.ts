@@ -29,6 +29,7 @@ describe('the settings', () => {
       maxBodyBytes: 67_108_864,
       maxBufferedBytes: 536_870_912,
       retentionHours: 24,
+      maxKeptBytes: 10_737_418_240,
       logLevel: 'info',
     })
   })
@@ -48,6 +49,7 @@ describe('the settings', () => {
     ['ATTENDING_MAX_BODY_BYTES', '1024', { maxBodyBytes: 1024 }],
     ['ATTENDING_MAX_BUFFERED_BYTES', '99999999', { maxBufferedBytes: 99_999_999 }],
     ['ATTENDING_RETENTION_HOURS', '1', { retentionHours: 1 }],
+    ['ATTENDING_MAX_KEPT_BYTES', '1024', { maxKeptBytes: 1024 }],
     ['ATTENDING_LOG_LEVEL', 'silent', { logLevel: 'silent' }],
   ])('are turned by %s=%s', (name, value, expected) => {
     expect(readConfig({ [name]: value }, 2)).toMatchObject(expected)

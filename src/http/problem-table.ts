@@ -33,7 +33,7 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemRow>> = {
   'image-out-of-scope': caller(422, 'Image outside the scope of the model', 'Choose a model that was made for this modality.'),
   'model-unknown': caller(404, 'Model unknown', 'Choose a model that /v1/models lists.'),
   'prediction-unknown': caller(404, 'Prediction unknown', 'Use the id of an answer of this server. With store=false nothing is kept.'),
-  'prediction-expired': caller(410, 'Prediction expired', 'Predictions are kept for a limited time. Send the image again.'),
+  'prediction-expired': caller(410, 'Prediction expired', 'Predictions are kept for a limited time, and for less where room is short. Send the image again.'),
   'map-unknown': caller(404, 'Map unknown', 'Choose one of the maps that are available. Which maps a model can give depends on its outputs.'),
   'job-unknown': caller(404, 'Job unknown', 'Use the id of a job of this server. Jobs are kept for a limited time.'),
   'job-finished': caller(409, 'Job finished', 'The job has come to its end. Only a job under way can be cancelled, only a failed or dead one replayed.'),

@@ -12,14 +12,16 @@ const ID = /^[0-9a-f]{32}$/
 const TOMBSTONE_RETENTIONS = 30
 
 export interface PredictionFolderSettings {
-  /** Made where missing, readable by this user alone. */
+  /** Made where missing, readable by this user alone. One process has it to itself. */
   readonly folder: string
   readonly retentionMs: number
+  /** Bytes of all kept predictions; past that the oldest expire before their time. */
+  readonly maxBytes: number
   readonly now: () => Date
 }
 
 export interface PredictionFolder extends PredictionStore {
-  /** Removes what is over its time, leaving an empty file as its tombstone, and what can't be read. Returns how many predictions it removed. */
+  /** Removes what is over its time, leaving an empty file as its tombstone. Returns how many predictions it removed. */
   sweep(): Promise<number>
 }
 
@@ -30,11 +32,19 @@ export async function openPredictionFolder(settings: PredictionFolderSettings): 
   return store
 }
 
+interface Kept {
+  readonly createdAtMs: number
+  readonly bytes: number
+}
+
 class Folder implements PredictionFolder {
   readonly #live: string
   readonly #unfinished: string
   readonly #tombstones: string
   readonly #settings: PredictionFolderSettings
+  /** By id, the oldest first. */
+  readonly #kept = new Map<string, Kept>()
+  #keptBytes = 0
 
   constructor(settings: PredictionFolderSettings) {
     this.#settings = settings
@@ -47,6 +57,14 @@ class Folder implements PredictionFolder {
     // What a crash left half written has no reader.
     await rm(this.#unfinished, { recursive: true, force: true })
     for (const folder of [this.#live, this.#unfinished, this.#tombstones]) await mkdir(folder, { recursive: true, mode: 0o700 })
+    const found: (readonly [id: string, kept: Kept])[] = []
+    for (const id of await readdir(this.#live)) {
+      const answer = await this.#readAnswer(id)
+      if (answer === null) await rm(join(this.#live, id), { recursive: true, force: true })
+      else found.push([id, { createdAtMs: Date.parse(answer.createdAt), bytes: await sizeOfFolder(join(this.#live, id)) }])
+    }
+    for (const [id, kept] of found.toSorted(([, a], [, b]) => a.createdAtMs - b.createdAtMs)) this.#remember(id, kept)
+    await this.#makeRoom()
   }
 
   async keep({ answer, artifacts }: KeptPrediction): Promise<void> {
@@ -54,17 +72,33 @@ class Folder implements PredictionFolder {
     const folder = join(this.#unfinished, id)
     await mkdir(folder, { mode: 0o700 })
     const packed = packArrays(artifacts)
-    await writePrivate(join(folder, 'answer.json'), JSON.stringify(answer))
+    const text = JSON.stringify(answer)
+    await writePrivate(join(folder, 'answer.json'), text)
     await writePrivate(join(folder, 'artifacts.json'), packed.json)
     await writePrivate(join(folder, 'arrays.bin'), packed.bytes)
     await rename(folder, join(this.#live, id))
+    this.#remember(id, { createdAtMs: Date.parse(answer.createdAt), bytes: Buffer.byteLength(text) + Buffer.byteLength(packed.json) + packed.bytes.length })
+    await this.#makeRoom()
+  }
+
+  #remember(id: string, kept: Kept): void {
+    this.#kept.set(id, kept)
+    this.#keptBytes += kept.bytes
+  }
+
+  /** The newest stays, however large it is: its asker is about to look at it. */
+  async #makeRoom(): Promise<void> {
+    for (const id of this.#kept.keys()) {
+      if (this.#keptBytes <= this.#settings.maxBytes || this.#kept.size === 1) return
+      await this.#bury(id)
+    }
   }
 
   async findAnswer(id: string): Promise<PredictionAnswer> {
     checkedId(id)
     const answer = await this.#readAnswer(id)
     if (answer === null) throw await this.#absent(id)
-    if (this.#isOver(answer.createdAt)) throw expired()
+    if (this.#isOver(Date.parse(answer.createdAt))) throw expired()
     return answer
   }
 
@@ -79,19 +113,15 @@ class Folder implements PredictionFolder {
 
   async sweep(): Promise<number> {
     await this.#sweepTombstones()
-    let removed = 0
-    for (const id of await readdir(this.#live)) {
-      const answer = await this.#readAnswer(id)
-      if (answer !== null && !this.#isOver(answer.createdAt)) continue
-      if (answer === null) await rm(join(this.#live, id), { recursive: true, force: true })
-      else await this.#bury(id)
-      removed++
-    }
-    return removed
+    const over = [...this.#kept].filter(([, { createdAtMs }]) => this.#isOver(createdAtMs))
+    for (const [id] of over) await this.#bury(id)
+    return over.length
   }
 
   /** The tombstone stands before the prediction goes, so that its id is known at every moment. */
   async #bury(id: string): Promise<void> {
+    this.#keptBytes -= this.#kept.get(id)?.bytes ?? 0
+    this.#kept.delete(id)
     const tombstone = join(this.#tombstones, id)
     await writePrivate(tombstone, '')
     const now = this.#settings.now()
@@ -122,8 +152,8 @@ class Folder implements PredictionFolder {
     return (await readOrNull(join(this.#tombstones, id))) === null ? unknown() : expired()
   }
 
-  #isOver(createdAt: string): boolean {
-    return Date.parse(createdAt) + this.#settings.retentionMs <= this.#settings.now().getTime()
+  #isOver(createdAtMs: number): boolean {
+    return createdAtMs + this.#settings.retentionMs <= this.#settings.now().getTime()
   }
 }
 
@@ -137,7 +167,13 @@ function unknown(): Problem {
 }
 
 function expired(): Problem {
-  return new Problem('prediction-expired', 'the prediction was kept for its retention time, which is over', {})
+  return new Problem('prediction-expired', 'the prediction was kept for a limited time, which is over', {})
+}
+
+async function sizeOfFolder(folder: string): Promise<number> {
+  let bytes = 0
+  for (const name of await readdir(folder)) bytes += (await stat(join(folder, name))).size
+  return bytes
 }
 
 async function writePrivate(file: string, content: string | Uint8Array): Promise<void> {

@@ -13,7 +13,7 @@ const START = Date.parse('2026-01-01T00:00:00.000Z')
 let folder: string
 let nowMs: number
 let store: PredictionFolder
-const open = (): Promise<PredictionFolder> => openPredictionFolder({ folder, retentionMs: HOUR_MS, now: () => new Date(nowMs) })
+const open = (maxBytes = 1_000_000): Promise<PredictionFolder> => openPredictionFolder({ folder, retentionMs: HOUR_MS, maxBytes, now: () => new Date(nowMs) })
 beforeEach(async () => {
   folder = join(mkdtempSync(join(tmpdir(), 'attending-store-')), 'predictions')
   nowMs = START
@@ -103,13 +103,32 @@ describe('the prediction folder', () => {
     expect(readdirSync(join(folder, 'unfinished'))).toEqual([])
   })
 
-  it('knows nothing of a prediction that a power cut left empty, and sweeps it away', async () => {
+  it('knows nothing of a prediction that a power cut left empty, and clears it away at the next start', async () => {
     await store.keep(keptOf(idOf('a')))
     await store.keep(keptOf(idOf('b')))
     writeFileSync(join(folder, 'live', idOf('a'), 'answer.json'), '')
     expect(await codeOf(store.findAnswer(idOf('a')))).toBe('prediction-unknown')
-    expect(await store.sweep()).toBe(1)
+    await open()
     expect(readdirSync(join(folder, 'live'))).toEqual([idOf('b')])
+  })
+
+  it('lets the oldest go when there is no more room, the newest never, and counts what it finds at its start', async () => {
+    const keepAt = async (into: PredictionFolder, digit: string, minutes: number): Promise<void> => {
+      nowMs = START + minutes * 60_000
+      await into.keep(keptOf(idOf(digit)))
+    }
+    await keepAt(store, 'b', 2)
+    await keepAt(store, 'a', 1)
+    const place = join(folder, 'live', idOf('a'))
+    const bytes = readdirSync(place).reduce((sum, name) => sum + statSync(join(place, name)).size, 0)
+    const small = await open(2 * bytes)
+    await keepAt(small, 'c', 3)
+    expect(readdirSync(join(folder, 'live')).sort()).toEqual([idOf('b'), idOf('c')])
+    expect(await codeOf(small.findAnswer(idOf('a')))).toBe('prediction-expired')
+    const tiny = await open(1)
+    expect(readdirSync(join(folder, 'live'))).toEqual([idOf('c')])
+    await keepAt(tiny, 'd', 4)
+    expect(readdirSync(join(folder, 'live'))).toEqual([idOf('d')])
   })
 
   it('keeps the age of a tombstone by its own clock', async () => {

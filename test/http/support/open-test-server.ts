@@ -50,7 +50,7 @@ export async function openTestServer(changes: Partial<HttpContext> = {}, limits:
   const folder = mkdtempSync(join(tmpdir(), 'attending-http-'))
   const clock = { now: new Date('2026-01-02T03:04:05.678Z') }
   const engines = createFakeEngines()
-  const store = await openPredictionFolder({ folder, retentionMs: HOUR_MS, now: () => clock.now })
+  const store = await openPredictionFolder({ folder, retentionMs: HOUR_MS, maxBytes: 100_000_000, now: () => clock.now })
   const logLines: string[] = []
   const write = (fields: object, message: string): void => void logLines.push(JSON.stringify({ ...fields, message }))
   let isStopping = false
