@@ -40,12 +40,23 @@ export async function decodeCodestream(
     const decoded = DECODERS[syntax.codec](toContext(stream, description), {
       convertColorspaceToRgb: description.photometricInterpretation.startsWith('YBR'),
     }).getDecodedBuffer()
-    return toSamples(decoded, samples, header)
+    const values = toSamples(decoded, samples, header)
+    releaseIfLarge()
+    return values
   } catch (error) {
     NativeCodecs.release()
     if (error instanceof Problem) throw error
     throw new Problem('codec-failed', 'a compressed frame cannot be decoded', { transferSyntaxUid: syntax.uid }, error)
   }
+}
+
+/** The library's memory grows to the largest frame that it has met and never shrinks; above this it is given back. */
+const MAX_IDLE_MEMORY_BYTES = 256 * 1024 * 1024
+
+function releaseIfLarge(): void {
+  // the library keeps its memory to itself; its name is pinned with its version
+  const { wasmApi } = NativeCodecs as unknown as { readonly wasmApi?: { readonly wasmMemory: { readonly buffer: ArrayBuffer } } }
+  if ((wasmApi?.wasmMemory.buffer.byteLength ?? 0) > MAX_IDLE_MEMORY_BYTES) NativeCodecs.release()
 }
 
 function toContext(encodedBuffer: Uint8Array, description: PixelDescription): InstanceType<typeof Context> {

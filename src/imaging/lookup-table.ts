@@ -22,7 +22,7 @@ export function readLookupTable(dataset: Dataset, descriptorKeyword: Keyword, da
   // a count of 65536 does not fit a word and is written as 0
   const length = count === 0 ? 65_536 : count
   if (bits < 8 || bits > 16) throw inconsistent(descriptorKeyword, 'a lookup table has 8 to 16 bits')
-  const entries = readEntries(dataset, dataKeyword, length)
+  const entries = readEntries(dataset, dataKeyword, length, bits)
   if (entries.length < length) throw inconsistent(dataKeyword, 'a lookup table holds fewer entries than its descriptor says')
   const firstValue = isFirstSigned && first > 32_767 ? first - 65_536 : first
   return { firstValue, bits, entries: entries.subarray(0, length) }
@@ -36,9 +36,9 @@ export function readDescriptor(dataset: Dataset, keyword: Keyword): Uint16Array 
 }
 
 /** One word an entry; some devices pack entries of 8 bits into single bytes. */
-function readEntries(dataset: Dataset, keyword: Keyword, length: number): Uint16Array {
+function readEntries(dataset: Dataset, keyword: Keyword, length: number, bits: number): Uint16Array {
   const words = readWords(dataset, keyword)
-  if (words.length >= length) return words
+  if (words.length >= length || bits > 8) return words
   const bytes = readBytes(dataset, keyword)
   return bytes.length >= length ? Uint16Array.from(bytes) : words
 }

@@ -73,10 +73,10 @@ function fromTable(table: LookupTable, warnings: readonly ImageWarning[]): VoiTr
   return { window: { center: table.firstValue + width / 2, width, function: 'LUT' }, apply: (value) => Math.min(lookUp(table, value) / top, 1), warnings }
 }
 
-/** The range itself as a window: its smallest value black, its largest white. */
+/** The range itself as a window: its smallest value black, its largest white; middle gray where they are one, which an inversion leaves as it is. */
 export function fromRange({ min, max }: ValueRange): VoiTransform {
   const window: AppliedWindow = { center: (min + max) / 2, width: max - min, function: 'RANGE' }
-  if (!(max > min)) return { window, apply: () => 0, warnings: [warning('image-flat', 'all pixels have one value; the image is shown black')] }
+  if (!(max > min)) return { window, apply: () => 0.5, warnings: [warning('image-flat', 'all pixels have one value; the image is shown middle gray')] }
   const scale = max - min
   return {
     window,

@@ -7,7 +7,7 @@ import { deflateRawSync } from 'node:zlib'
 import { KEYWORDS, type Keyword } from '../../src/dicom/keywords.ts'
 
 export type SyntheticValue = string | number | readonly number[] | Uint8Array | readonly SyntheticDataset[]
-export type SyntheticDataset = { readonly [K in Keyword]?: SyntheticValue }
+export type SyntheticDataset = { readonly [K in Keyword]?: SyntheticValue | undefined }
 
 export interface Encapsulated {
   readonly offsets: readonly number[]

@@ -1,0 +1,132 @@
+/**
+ * `npm run fuzz -- dicom [--cases N] [--from N] [--json]`: spoilt files into the decoder of a worker, a watchdog beside it.
+ *
+ * Prints how many were decoded, refused and found. A find is a crash, an error that is no Problem, a case that takes longer than two seconds,
+ * or memory that grows without bound; its number is printed, and makes the same file again.
+ */
+import { parseArgs } from 'node:util'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { buildDicomSeeds } from './dicom-seeds.ts'
+import { buildCase, runCase } from './fuzz-dicom.ts'
+
+const HANG_MS = 2000
+/** The decoder's own allowance for one file is far below; what stays above it between cases is a leak. */
+const MAX_RESIDENT_BYTES = 2 * 1024 ** 3
+
+interface Find {
+  readonly case: number
+  readonly what: string
+}
+
+interface Report {
+  readonly cases: number
+  readonly decoded: number
+  readonly refused: Readonly<Record<string, number>>
+  readonly finds: readonly Find[]
+  readonly seconds: number
+  readonly slowestMs: number
+  readonly residentMiB: { readonly first: number; readonly last: number }
+}
+
+type Message = { readonly number: number; readonly outcome: Awaited<ReturnType<typeof runCase>>; readonly ms: number }
+
+interface Range {
+  readonly from: number
+  readonly to: number
+}
+
+/** In the worker: case after case, its number told before it is run so that a hang has a name. */
+async function work({ from, to }: Range, current: Int32Array): Promise<void> {
+  const seeds = await buildDicomSeeds()
+  for (let number = from; number < to; number++) {
+    const bytes = buildCase(seeds, number)
+    Atomics.store(current, 0, number)
+    const start = performance.now()
+    const outcome = await runCase(bytes)
+    parentPort?.postMessage({ number, outcome, ms: performance.now() - start } satisfies Message)
+  }
+}
+
+/** One worker's life: to the end of the range, or to the case that hangs or kills it, which is returned. */
+function runWorker(range: Range, onMessage: (message: Message) => void): Promise<Find | null> {
+  const current = new Int32Array(new SharedArrayBuffer(4)).fill(-1)
+  return new Promise((resolve) => {
+    const worker = new Worker(new URL(import.meta.url), { workerData: { range, current } })
+    let seen = { number: -1, since: performance.now() }
+    const finish = (find: Find | null): void => {
+      clearInterval(watchdog)
+      resolve(find)
+    }
+    const watchdog = setInterval(() => {
+      const number = Atomics.load(current, 0)
+      if (number !== seen.number) seen = { number, since: performance.now() }
+      else if (number >= 0 && performance.now() - seen.since > HANG_MS) worker.terminate().then(() => finish({ case: number, what: `longer than ${HANG_MS} ms` }))
+    }, 100)
+    worker.on('message', onMessage)
+    worker.on('error', (error) => finish({ case: Atomics.load(current, 0), what: String(error) }))
+    worker.on('exit', (code) => finish(code === 0 ? null : { case: Atomics.load(current, 0), what: `exit code ${code}` }))
+  })
+}
+
+async function fuzz({ from, to }: Range): Promise<Report> {
+  const refused: Record<string, number> = {}
+  const finds: Find[] = []
+  const start = performance.now()
+  let [decoded, slowestMs, done] = [0, 0, from]
+  const residentBytes: number[] = []
+  const onMessage = ({ number, outcome, ms }: Message): void => {
+    if (outcome.kind === 'decoded') decoded++
+    else if (outcome.kind === 'refused') refused[outcome.code] = (refused[outcome.code] ?? 0) + 1
+    else finds.push({ case: number, what: outcome.what })
+    slowestMs = Math.max(slowestMs, ms)
+    if ((number - from) % 1000 === 999) {
+      const last = process.memoryUsage.rss()
+      residentBytes.push(last)
+      if (last > MAX_RESIDENT_BYTES) finds.push({ case: number, what: `${last} bytes resident` })
+    }
+  }
+  while (done < to) {
+    const find = await runWorker({ from: done, to }, onMessage)
+    if (find !== null) finds.push(find)
+    done = find === null ? to : find.case + 1
+  }
+  const inMiB = (bytes = process.memoryUsage.rss()): number => Math.round(bytes / 2 ** 20)
+  const residentMiB = { first: inMiB(residentBytes[0]), last: inMiB(residentBytes.at(-1)) }
+  return { cases: to - from, decoded, refused, finds, seconds: (performance.now() - start) / 1000, slowestMs, residentMiB }
+}
+
+function print(report: Report): void {
+  const lines = [
+    `${report.cases} cases in ${report.seconds.toFixed(1)} s, slowest ${report.slowestMs.toFixed(0)} ms, resident ${report.residentMiB.first} MiB at first, ${report.residentMiB.last} MiB at last`,
+    `  ${report.decoded} decoded`,
+    ...Object.entries(report.refused)
+      .sort(([, a], [, b]) => b - a)
+      .map(([code, count]) => `  ${count} refused: ${code}`),
+    `  ${report.finds.length} finds`,
+    ...report.finds.map((find) => `    case ${find.case}: ${find.what}`),
+  ]
+  process.stdout.write(`${lines.join('\n')}\n`)
+}
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    options: { cases: { type: 'string', default: '20000' }, from: { type: 'string', default: '0' }, json: { type: 'boolean' } },
+    allowPositionals: true,
+  })
+  const [cases, from] = [Number(values.cases), Number(values.from)]
+  if (positionals.join() !== 'dicom' || !Number.isInteger(cases) || !Number.isInteger(from)) {
+    process.stderr.write('npm run fuzz -- dicom [--cases N] [--from N] [--json]\n')
+    process.exitCode = 2
+    return
+  }
+  const report = await fuzz({ from, to: from + cases })
+  if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
+  else print(report)
+  process.exitCode = report.finds.length === 0 ? 0 : 1
+}
+
+if (isMainThread) await main()
+else {
+  const { range, current } = workerData as { range: Range; current: Int32Array }
+  await work(range, current)
+}
