@@ -7,7 +7,7 @@ import { Problem } from '../domain/problem.ts'
 import { writeResult } from './common-modules.ts'
 import { derivationImage, dimensionModule, frameOfReference, framePosition, sharedPlane } from './functional-groups.ts'
 import { labelPixels } from './label-pixels.ts'
-import { packBits } from './pack-bits.ts'
+import { packSegments } from './pack-segments.ts'
 import { type SourcePlane, sourcePlane } from './patient-plane.ts'
 import { instanceUid, type ResultContext, text } from './result-context.ts'
 import { segmentColor, toPcsLab } from './segment-color.ts'
@@ -42,7 +42,10 @@ export function buildSegmentation(context: ResultContext, map: ExplanationMap): 
       ...segmentationImage(context, communities),
       ...frames(context, sopInstanceUid, communities),
       ...commonInstanceReference(source),
-      PixelData: packBits(communities.length, labels.length, (frame, pixel) => labels[pixel] === communities[frame]?.index),
+      PixelData: packSegments(
+        labels,
+        communities.map(({ index }) => index),
+      ),
     },
   })
 }

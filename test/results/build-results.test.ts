@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { decodeImage } from '../../src/imaging/decode-image.ts'
 import { buildResults } from '../../src/results/build-results.ts'
@@ -18,6 +20,11 @@ describe('buildResults', () => {
       ['ko', null],
     ])
     expect(results.omitted).toEqual([])
+  })
+
+  it('makes kinds that the documentation lists, each with its class', () => {
+    const page = readFileSync(resolve(import.meta.dirname, '../../docs/dicom-results.md'), 'utf8')
+    for (const { kind, sopClassUid } of results.objects) expect(page).toMatch(new RegExp(`^\\| \`${kind}\` \\| .* \\| ${sopClassUid.replaceAll('.', '\\.')} \\|`, 'm'))
   })
 
   it('leaves out what the image forbids, and says why', () => {
