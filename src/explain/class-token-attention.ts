@@ -74,7 +74,7 @@ export function withoutStructure(context: MapContext): NamedOutputs {
 
 export const delta: MapMethod = {
   name: 'delta',
-  title: 'What the structure changed in the attention',
+  title: 'Change of attention by the structure',
   isDefault: true,
   readsTail: false,
   needs: (manifest) => (manifest.structure?.structureInput ? declared(manifest, 'attention') : null),
@@ -89,7 +89,7 @@ function deltaMap(context: MapContext): ExplanationMap {
   const toClassToken = meanOfRows(rows)[manifest.classTokenIndex] ?? 0
   return buildMap({
     name: 'delta',
-    title: 'What the structure changed in the attention',
+    title: 'Change of attention by the structure',
     kind: 'diverging',
     role: 'causal',
     layer: manifest.depth - 1,

@@ -30,28 +30,42 @@ export interface ImageCommunities {
  */
 export function coMembership(memberships: readonly Tensor[], layout: TokenLayout): Float64Array {
   const patches = layout.patchGrid.height * layout.patchGrid.width
-  const alike = new Float64Array(patches * patches)
+  return innerProducts(patchFeatures(memberships, layout), patches)
+}
+
+/** [patch, head and community], scaled so that the inner product of two patches is the mean over heads. */
+function patchFeatures(memberships: readonly Tensor[], layout: TokenLayout): Float64Array {
+  const patches = layout.patchGrid.height * layout.patchGrid.width
+  const width = memberships.reduce((sum, { shape: [heads = 0, , communities = 0] }) => sum + heads * communities, 0)
+  const features = new Float64Array(patches * width)
+  let column = 0
   for (const membership of memberships) {
     const [heads = 0, tokens, communities = 0] = membership.shape
     if (membership.shape.length !== 3 || tokens !== tokenCount(layout)) {
       throw new Problem('shape-mismatch', 'memberships have other axes', { expected: [heads, tokenCount(layout), communities], actual: membership.shape })
     }
-    const share = 1 / (heads * memberships.length)
-    for (let head = 0; head < heads; head++) addInnerProducts(alike, at(membership, head).data.subarray(layout.prefixTokens * communities), patches, communities, share)
-  }
-  return alike
-}
-
-/** Adds share * z_i . z_j for all pairs; z is [patch, community]. */
-function addInnerProducts(into: Float64Array, z: Float32Array, patches: number, communities: number, share: number): void {
-  for (let i = 0; i < patches; i++) {
-    for (let j = i; j < patches; j++) {
-      let product = 0
-      for (let k = 0; k < communities; k++) product += (z[i * communities + k] ?? 0) * (z[j * communities + k] ?? 0)
-      into[i * patches + j] = (into[i * patches + j] ?? 0) + share * product
-      if (j !== i) into[j * patches + i] = into[i * patches + j] ?? 0
+    const scale = Math.sqrt(1 / (heads * memberships.length))
+    for (let head = 0; head < heads; head++, column += communities) {
+      const z = at(membership, head).data.subarray(layout.prefixTokens * communities)
+      for (let i = 0; i < z.length; i++) features[Math.floor(i / communities) * width + column + (i % communities)] = scale * (z[i] ?? 0)
     }
   }
+  return features
+}
+
+/** x x^T of x [row, column]. */
+function innerProducts(x: Float64Array, rows: number): Float64Array {
+  const width = x.length / rows
+  const products = new Float64Array(rows * rows)
+  for (let i = 0; i < rows; i++) {
+    for (let j = i; j < rows; j++) {
+      let sum = 0
+      for (let k = 0, a = i * width, b = j * width; k < width; k++, a++, b++) sum += (x[a] ?? 0) * (x[b] ?? 0)
+      products[i * rows + j] = sum
+      products[j * rows + i] = sum
+    }
+  }
+  return products
 }
 
 /**

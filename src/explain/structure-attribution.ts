@@ -19,7 +19,7 @@ const ROUNDING_UNITS = 16
 
 export const structureAttribution: MapMethod = {
   name: 'structure-attribution',
-  title: 'What the structure used',
+  title: 'Use of the structure',
   isDefault: true,
   readsTail: true,
   needs: (manifest) => {
@@ -48,7 +48,7 @@ async function structureAttributionMap(context: MapContext): Promise<Explanation
   const sum = meanOfRows(found.rows).map((value) => value * found.rows.length)
   return buildMap({
     name: 'structure-attribution',
-    title: 'What the structure used',
+    title: 'Use of the structure',
     kind: 'diverging',
     role: 'causal',
     explainedClass: explainedClass.name,

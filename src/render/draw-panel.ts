@@ -1,7 +1,7 @@
 /** All maps of an answer in, one picture out: original, evidence, communities, delta side by side, each with its key, and the strip below. */
 import type { ExplanationMap } from '../domain/explanation.ts'
 import type { RenderRequest } from '../domain/prediction.ts'
-import { ADVANCE, drawText, LINE_HEIGHT } from './bitmap-font.ts'
+import { drawText, LINE_HEIGHT, textWidth } from './bitmap-font.ts'
 import { displayOn, scaledCanvas } from './canvas.ts'
 import { stripLines } from './caption.ts'
 import { drawKey, keyHeight } from './draw-key.ts'
@@ -31,7 +31,7 @@ export function drawPanel(request: RenderRequest): Raster {
   const keys = Math.max(...looks.map((look) => keyHeight(look, cellWidth, SCALE)))
   const top = GAP + LINE_HEIGHT * SCALE
   const raster = emptyRaster(GAP + (looks.length + 1) * (cellWidth + GAP), top + canvas.height + GAP + keys, 3, GROUND)
-  drawCell(raster, originalOn(canvas, request), 'Image', GAP, top)
+  drawCell(raster, originalOn(canvas, request), { text: 'Image', scale: SCALE }, GAP, top)
   looks.forEach((look, index) => {
     const x = GAP + (index + 1) * (cellWidth + GAP)
     drawCell(raster, drawOverlay(display, placement, look, canvas, options.alpha), titleIn(look, cellWidth), x, top)
@@ -54,13 +54,19 @@ function originalOn(canvas: Canvas, { display }: RenderRequest): Raster {
   return raster
 }
 
-function titleIn(look: MapLook, width: number): string {
-  const characters = Math.floor(width / (ADVANCE * SCALE))
-  const title = look.map.explainedClass === null ? look.map.title : `${look.map.title}: ${look.map.explainedClass}`
-  return title.length <= characters ? title : `${title.slice(0, characters - 2)}..`
+/** Title and class, large where they fit and small where not. */
+function titleIn(look: MapLook, width: number): Title {
+  const text = look.map.explainedClass === null ? look.map.title : `${look.map.title}: ${look.map.explainedClass}`
+  if (textWidth(text, SCALE) <= width) return { text, scale: SCALE }
+  return { text: text.slice(0, Math.floor(width / textWidth(' ', 1))), scale: 1 }
 }
 
-function drawCell(raster: Raster, picture: Raster, title: string, x: number, top: number): void {
-  drawText(raster, title, x, top - LINE_HEIGHT * SCALE, SCALE, INK)
+interface Title {
+  readonly text: string
+  readonly scale: number
+}
+
+function drawCell(raster: Raster, picture: Raster, { text, scale }: Title, x: number, top: number): void {
+  drawText(raster, text, x, top - LINE_HEIGHT * scale, scale, INK)
   paste(raster, picture, x, top)
 }
