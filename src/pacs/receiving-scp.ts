@@ -1,0 +1,217 @@
+/** One connection in, its instances handed on out; every limit that the library leaves to its user is held here. */
+import type { Socket } from 'node:net'
+import { Writable } from 'node:stream'
+import { TRANSFER_SYNTAXES } from '../dicom/transfer-syntaxes.ts'
+import { buildFileMeta } from './build-file-meta.ts'
+import {
+  type Association,
+  type CEchoRequest,
+  type CEchoResponse,
+  type CStoreRequest,
+  type CStoreResponse,
+  constants,
+  Dataset,
+  type DimseDataset,
+  MAX_PDU_BYTES,
+  type PresentationContext,
+  responses,
+  Scp,
+} from './dimse-library.ts'
+import type { DimseScpSettings } from './dimse-scp-settings.ts'
+import { PduGuard } from './pdu-guard.ts'
+import { FAILURE_REASONS, failureReasonOf } from './receive-stow.ts'
+import { isStorageClass } from './storage-classes.ts'
+
+const { PresentationContextResult, RejectReason, RejectResult, RejectSource, SopClass, Status } = constants
+/** A command set is a few hundred bytes; its longest text, an error comment, has 64 characters. */
+const MAX_COMMAND_BYTES = 16_384
+/** Some peers send somewhat more than was announced; what the guard lets pass is still small. */
+const PDU_TOLERANCE = 2
+/** Room for headers of PDUs beside the object itself. */
+const MESSAGE_SLACK_BYTES = 4 * 1024 * 1024
+const UID = /^(0|[1-9][0-9]*)(\.[0-9]+)+$/
+const AE_TITLE = /^[\x20-\x7e]{1,16}$/
+
+/** Exact values first, and those that every decoder has before others; lossy ones only where nothing else is offered. */
+const PREFERRED_SYNTAXES: readonly string[] = [
+  '1.2.840.10008.1.2.1',
+  '1.2.840.10008.1.2',
+  ...TRANSFER_SYNTAXES.filter(({ lossless, codec }) => lossless && codec !== 'native').map(({ uid }) => uid),
+  ...TRANSFER_SYNTAXES.filter(({ lossless }) => !lossless).map(({ uid }) => uid),
+  '1.2.840.10008.1.2.1.99',
+  '1.2.840.10008.1.2.2',
+]
+
+/** Collects a dataset's bytes as they come. The library goes on reading while a stream says that it is full, so this one never does. */
+class DatasetCollector extends Writable {
+  readonly #maxBytes: number
+  #chunks: Buffer[] = []
+  #length = 0
+
+  constructor(maxBytes: number) {
+    super({ highWaterMark: Number.MAX_SAFE_INTEGER })
+    this.#maxBytes = maxBytes
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#length += chunk.length
+    if (this.#length > this.#maxBytes) this.#chunks = []
+    else this.#chunks.push(chunk)
+    done()
+  }
+
+  /** The bytes; null where there were too many. */
+  toBytes(): Buffer | null {
+    return this.#length > this.#maxBytes ? null : Buffer.concat(this.#chunks)
+  }
+}
+
+/** What has come for the C-STORE request that is about to be answered. */
+interface Incoming {
+  readonly dataset: Buffer | null
+  readonly context: PresentationContext
+}
+
+export class ReceivingScp extends Scp {
+  readonly #socket: Socket
+  readonly #settings: DimseScpSettings
+  readonly #openAssociations: () => number
+  readonly #guard: PduGuard
+  #callingAeTitle = ''
+  #incoming: Incoming | null = null
+  #isStoring = false
+  #isEnding = false
+
+  constructor(socket: Socket, settings: DimseScpSettings, openAssociations: () => number) {
+    const { idleTimeoutMs, maxObjectBytes } = settings
+    const guard = new PduGuard({ maxPduBytes: PDU_TOLERANCE * MAX_PDU_BYTES, maxCommandBytes: MAX_COMMAND_BYTES, maxMessageBytes: maxObjectBytes + MESSAGE_SLACK_BYTES })
+    // The guard sees each chunk before the library does: listeners are called in the order in which they came.
+    socket.on('data', (chunk: Buffer) => {
+      if (!guard.inspect(chunk)) socket.destroy()
+    })
+    super(socket, { connectTimeout: idleTimeoutMs, associationTimeout: idleTimeoutMs, pduTimeout: idleTimeoutMs })
+    this.#socket = socket
+    this.#settings = settings
+    this.#openAssociations = openAssociations
+    this.#guard = guard
+    // The library's own server sets this on each connection; the timeout of a silent association hangs on it.
+    Object.assign(this, { connected: true })
+    this.on('networkError', () => socket.destroy())
+    const handshake = setTimeout(() => socket.destroy(), idleTimeoutMs)
+    this.on('associationRequested', () => clearTimeout(handshake))
+    socket.on('close', () => clearTimeout(handshake))
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  /** Ends the association at once, or as soon as the instance under way is acknowledged. */
+  endWhenIdle(): void {
+    this.#isEnding = true
+    if (!this.#isStoring) this.destroy()
+  }
+
+  override associationRequested(association: Association): void {
+    const refusal = this.#refusalOf(association)
+    if (refusal !== null) {
+      this.sendAssociationReject(...refusal)
+      this.#socket.end()
+      return
+    }
+    this.#callingAeTitle = association.getCallingAeTitle()
+    for (const { context } of association.getPresentationContexts()) negotiate(context)
+    // The library announces the smaller of both lengths, and a peer without a limit says 0.
+    if (association.getMaxPduLength() === 0) association.setMaxPduLength(MAX_PDU_BYTES)
+    this.sendAssociationAccept()
+  }
+
+  /** Result, source and reason of PS3.8 table 9-21, null for a peer that may send. */
+  #refusalOf(association: Association): [number, number, number] | null {
+    const { aeTitle, maxAssociations, peers } = this.#settings
+    const address = (this.#socket.remoteAddress ?? '').replace(/^::ffff:/, '')
+    if (association.getCalledAeTitle() !== aeTitle) return [RejectResult.Permanent, RejectSource.ServiceUser, RejectReason.CalledAeNotRecognized]
+    const isKnown = peers.some((peer) => peer.aeTitle === association.getCallingAeTitle() && (peer.addresses.length === 0 || peer.addresses.includes(address)))
+    if (!isKnown) return [RejectResult.Permanent, RejectSource.ServiceUser, RejectReason.CallingAeNotRecognized]
+    if (this.#isEnding || this.#openAssociations() > maxAssociations) return [RejectResult.Transient, RejectSource.ServiceProviderPresentation, RejectReason.LocalLimitExceeded]
+    return null
+  }
+
+  override associationReleaseRequested(): void {
+    this.sendAssociationReleaseResponse()
+    this.#socket.end()
+  }
+
+  override abort(): void {
+    this.#socket.destroy()
+  }
+
+  override cEchoRequest(request: CEchoRequest, callback: (response: CEchoResponse) => void): void {
+    this.#guard.reset()
+    const response = responses.CEchoResponse.fromRequest(request)
+    response.setStatus(Status.Success)
+    callback(response)
+  }
+
+  override createStoreWritableStream(context: PresentationContext): Writable {
+    this.#isStoring = true
+    this.#incoming = { dataset: null, context }
+    return new DatasetCollector(this.#settings.maxObjectBytes)
+  }
+
+  /** Keeps the bytes; the library gets an empty dataset, so that it decodes nothing. */
+  override createDatasetFromStoreWritableStream(writable: Writable, context: PresentationContext, callback: (dataset: DimseDataset) => void): void {
+    this.#incoming = { dataset: writable instanceof DatasetCollector ? writable.toBytes() : null, context }
+    callback(new Dataset({}, context.getAcceptedTransferSyntaxUid()))
+  }
+
+  override cStoreRequest(request: CStoreRequest, callback: (response: CStoreResponse) => void): void {
+    const incoming = this.#incoming
+    this.#incoming = null
+    this.#guard.reset()
+    void this.#store(request, incoming).then((status) => {
+      const response = responses.CStoreResponse.fromRequest(request)
+      response.setStatus(status)
+      callback(response)
+      this.#isStoring = false
+      if (this.#isEnding) this.#socket.end()
+    })
+  }
+
+  /** The status of the response: success once the instance can't be lost. Never rejects. */
+  async #store(request: CStoreRequest, incoming: Incoming | null): Promise<number> {
+    const sopClassUid = request.getAffectedSopClassUid()
+    const sopInstanceUid = request.getAffectedSopInstanceUid()
+    const transferSyntaxUid = incoming?.context.getAcceptedTransferSyntaxUid()
+    const isAccepted = incoming !== null && incoming.context.getResult() === PresentationContextResult.Accept && incoming.context.getAbstractSyntaxUid() === sopClassUid
+    if (!isAccepted || transferSyntaxUid === undefined) return FAILURE_REASONS.sopClassNotSupported
+    if (incoming.dataset === null) return FAILURE_REASONS.outOfResources
+    if (typeof sopInstanceUid !== 'string' || sopInstanceUid.length > 64 || !UID.test(sopInstanceUid)) return FAILURE_REASONS.cannotUnderstand
+    const meta = buildFileMeta({ sopClassUid, sopInstanceUid, transferSyntaxUid, sourceApplicationEntityTitle: this.#callingAeTitle })
+    try {
+      await this.#settings.accept({ bytes: Buffer.concat([meta, incoming.dataset]), callingAeTitle: this.#callingAeTitle, moveOriginator: moveOriginatorOf(request) })
+      return Status.Success
+    } catch (error) {
+      return failureReasonOf(error)
+    }
+  }
+}
+
+function negotiate(context: PresentationContext): void {
+  const abstractSyntax = context.getAbstractSyntaxUid()
+  const isStorage = isStorageClass(abstractSyntax)
+  if (!isStorage && abstractSyntax !== SopClass.Verification) {
+    context.setResult(PresentationContextResult.RejectAbstractSyntaxNotSupported)
+    return
+  }
+  const known = isStorage ? PREFERRED_SYNTAXES : PREFERRED_SYNTAXES.slice(0, 2)
+  const chosen = known.find((uid) => context.hasTransferSyntaxUid(uid))
+  if (chosen === undefined) context.setResult(PresentationContextResult.RejectTransferSyntaxesNotSupported)
+  else context.setResult(PresentationContextResult.Accept, chosen)
+}
+
+/** (0000,1030), where the instance was moved here by a C-MOVE. */
+function moveOriginatorOf(request: CStoreRequest): string | null {
+  const title: unknown = request.getCommandDataset().getElement('MoveOriginatorApplicationEntityTitle')
+  return typeof title === 'string' && AE_TITLE.test(title) ? title.trim() : null
+}
