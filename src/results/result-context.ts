@@ -35,9 +35,11 @@ export interface Moment {
 
 /**
  * Throws: "uid-invalid" naming the keyword, where the source lacks a UID that results must repeat or point at, or has one that no object may hold;
- * "result-invalid" where the time of creation is no time, or the source's text can't be copied.
+ * "result-invalid" where the installation or the program has no name, the time of creation is no time, or the source's text can't be copied.
  */
 export function resultContext(prediction: Prediction, source: SourceReference, environment: ResultEnvironment): ResultContext {
+  if (environment.deviceSerialNumber.trim() === '' || prediction.provenance.software.trim() === '')
+    throw new Problem('result-invalid', 'an object must name the device and the program that made it', {})
   return { prediction, source: filedSource(source), environment, characterSet: characterSetOf(source), moment: momentOf(source, environment) }
 }
 

@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { buildChestPhantom } from '../../src/demo/chest-phantom.ts'
 import { decodeImage } from '../../src/imaging/decode-image.ts'
+import { toDisplayImage } from '../../src/imaging/to-display-image.ts'
+import { drawPanel } from '../../src/render/draw-panel.ts'
 import { buildResults } from '../../src/results/build-results.ts'
 import { dciodvfyErrors, hasDciodvfy, hasDcmtk, hasPydicom, pydicomReads, pydicomReadsEach, runOn } from '../support/dicom-tools.ts'
 import { environment, panel, predictionOf, radiographSource, sliceSource } from '../support/result-fixtures.ts'
@@ -75,7 +79,8 @@ describe('buildResults', () => {
     expect(() => buildResults(prediction, { ...sliceSource, ...change }, panel, environment)).toThrow(expect.objectContaining({ code: 'uid-invalid', facts: { keyword } }))
   })
 
-  it('refuses a moment that is none', () => {
+  it('refuses a moment that is none, and an installation without a name', () => {
+    expect(() => buildResults(prediction, sliceSource, panel, { ...environment, deviceSerialNumber: ' ' })).toThrow(expect.objectContaining({ code: 'result-invalid' }))
     expect(() => buildResults(prediction, sliceSource, panel, { ...environment, createdAt: 'yesterday' })).toThrow(expect.objectContaining({ code: 'result-invalid' }))
   })
 
@@ -119,9 +124,73 @@ describe('buildResults', () => {
     expect(history({ lossyImageCompression: '00', transferSyntaxUid: '1.2.840.10008.1.2.4.91' })).toEqual(three(['00', 'None', null]))
   })
 
+  it('keeps any bytes of identity, whatever the words of model and installation', async () => {
+    const bytes = fc.uint8Array({ minLength: 0, maxLength: 40 }).map((any) => any.subarray(0, any.length - (any.length % 2)))
+    const words = fc.string({ unit: 'grapheme', maxLength: 80 })
+    await fc.assert(
+      fc.asyncProperty(
+        bytes,
+        bytes,
+        words,
+        words,
+        fc.constantFrom([], ['ISO_IR 192'], ['ISO_IR 100'], ['', 'ISO 2022 IR 87'], ['GB18030']),
+        async (name, id, className, serial, terms) => {
+          const attributes = [
+            { tag: '00100010', vr: 'PN', bytes: name },
+            { tag: '00100020', vr: 'LO', bytes: id },
+          ]
+          const named = {
+            ...prediction,
+            explanation: { ...prediction.explanation, classes: [{ ...prediction.explanation.classes[0]!, name: className, code: null }], predictedClass: className },
+          }
+          const source = { ...sliceSource, specificCharacterSet: terms, attributes }
+          const { objects } = buildResults(named, source, panel, { ...environment, deviceSerialNumber: `#${serial}` })
+          const { source: read } = await decodeImage(objects[0]!.bytes, { frame: 1 })
+          for (const { tag, bytes: expected } of attributes) {
+            const found = read!.attributes.find((attribute) => attribute.tag === tag)
+            expect(Buffer.from(found!.bytes).equals(expected)).toBe(true)
+          }
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
   it("is read by this project's own reader: the panel comes back pixel for pixel", async () => {
     const { image } = await decodeImage(results.objects[0]!.bytes, { frame: 1 })
     expect([image.facts.rows, image.facts.columns, image.facts.photometricInterpretation]).toEqual([5, 7, 'RGB'])
     expect(Array.from(image.pixels.data, (value) => Math.round(value * 255))).toEqual([...panel.pixels])
+  })
+
+  it.skipIf(!hasDciodvfy)('files the drawn panel of the synthetic radiograph, pixel for pixel (needs dciodvfy)', async () => {
+    const { image, source } = await decodeImage(buildChestPhantom({ rows: 120, columns: 97, seed: 1, opacity: 0.5 }), { frame: 1 })
+    const shown = { ...predictionOf({ rows: 120, columns: 97, modality: 'DX' }), display: toDisplayImage(image) }
+    const { maps, classes } = shown.explanation
+    const { width, height, channels, pixels } = drawPanel({
+      kind: 'render',
+      display: shown.display,
+      placement: shown.input.placement,
+      map: maps[1]!,
+      maps,
+      caption: {
+        requestId: 'unit',
+        createdAt: environment.createdAt,
+        modelId: shown.model.id,
+        modelVersion: shown.model.version,
+        graphSha256: shown.model.graphSha256,
+        inputSha256: shown.provenance.inputSha256,
+        predictedClass: classes[0]!,
+      },
+      options: { format: 'png', style: 'panel', alpha: 0.4, head: null, colormap: null, size: 'source' },
+    })
+    expect(channels).toBe(3)
+    const { objects, omitted } = buildResults(shown, source!, { rows: height, columns: width, pixels }, environment)
+    expect([objects.map(({ kind }) => kind), omitted.map(({ kind }) => kind)]).toEqual([
+      ['sc', 'seg', 'sr', 'ko'],
+      ['pm', 'pm'],
+    ])
+    for (const { bytes } of objects) expect(dciodvfyErrors(bytes)).toEqual([])
+    const { image: read } = await decodeImage(objects[0]!.bytes, { frame: 1 })
+    expect(Buffer.from(Uint8Array.from(read.pixels.data, (value) => Math.round(value * 255))).equals(pixels)).toBe(true)
   })
 })
