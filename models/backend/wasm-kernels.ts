@@ -132,6 +132,7 @@ interface KernelExports {
     classTokenAlwaysOn: number,
     selfLoop: number,
   ): void
+  permuteRows(x: Address, y: Address, rank: Size, table: Address, run: Size): void
   adamw(
     p: Address,
     g: Address,
@@ -200,7 +201,8 @@ export async function registerWasmKernels(variant: KernelVariant): Promise<WasmK
   const module = await WebAssembly.compile(await compileKernels(variant))
   const exports = (await WebAssembly.instantiate(module, { env: { memory } })).exports as unknown as KernelExports
   const machine = createMachine(backend, memory, exports)
-  for (const [name, kernel] of Object.entries(kernelsOf(machine))) replaceKernel(name, kernel)
+  const shippedTranspose = shippedKernel('Transpose', backend)
+  for (const [name, kernel] of Object.entries(kernelsOf(machine, shippedTranspose))) replaceKernel(name, kernel)
   return { variant, exports, address: machine.address, ownAddress: (tensor) => ownAddress(backend, tensor) }
 }
 
@@ -208,6 +210,13 @@ function findMemory(backend: WasmBackend): WebAssembly.Memory {
   const memory = Object.values(backend.wasm.asm).find((value) => value instanceof WebAssembly.Memory)
   if (!memory) throw new Error('the wasm backend shows no memory')
   return memory
+}
+
+/** The backend's own kernel of that name, before it is replaced. */
+function shippedKernel(name: string, backend: object): Kernel {
+  const shipped = tf.getKernel(name, 'wasm')
+  if (!shipped) throw new Error(`the wasm backend has no kernel ${name}`)
+  return (inputs, attributes) => shipped.kernelFunc({ inputs: { ...inputs }, attrs: { ...attributes } as tf.NamedAttrMap, backend }) as tf.TensorInfo
 }
 
 function replaceKernel(name: string, kernel: Kernel): void {
@@ -231,7 +240,7 @@ interface Machine {
   scalarOf(tensor: tf.TensorInfo): number
   setScalar(tensor: tf.TensorInfo, value: number): void
   /** Unsigned 32-bit numbers from `address` on. */
-  writeKeys(address: Address, keys: readonly number[]): void
+  writeIntegers(address: Address, values: readonly number[]): void
   share(tensor: tf.TensorInfo): tf.TensorInfo
 }
 
@@ -259,7 +268,7 @@ function createMachine(backend: WasmBackend, memory: WebAssembly.Memory, exports
       backend.typedArrayFromHeap(tensor)[0] = value
     },
     // A new view each time: the buffer is another one after the memory has grown.
-    writeKeys: (address, keys) => new Uint32Array(memory.buffer, address, keys.length).set(keys),
+    writeIntegers: (address, values) => new Uint32Array(memory.buffer, address, values.length).set(values),
     share(tensor) {
       backend.incRef(tensor.dataId)
       return { dataId: tensor.dataId, shape: tensor.shape, dtype: tensor.dtype }
@@ -267,11 +276,12 @@ function createMachine(backend: WasmBackend, memory: WebAssembly.Memory, exports
   }
 }
 
-function kernelsOf(machine: Machine): Readonly<Record<string, Kernel>> {
+function kernelsOf(machine: Machine, shippedTranspose: Kernel): Readonly<Record<string, Kernel>> {
   return {
     BatchMatMul: ({ a, b }, { transposeA, transposeB }) => batchMatMul(machine, a!, b!, transposeA === true, transposeB === true),
     // The backend's own copies the values; nobody writes into a tensor but the in-place updates, which refuse shared memory.
     Identity: ({ x }) => machine.share(x!),
+    Transpose: (inputs, attributes) => transpose(machine, inputs['x']!, attributes['perm'] as number[]) ?? shippedTranspose(inputs, attributes),
     [FUSED.linear]: ({ x, weight, bias }) => linear(machine, x!, weight!, bias!),
     [FUSED.linearGradient]: ({ dy, x, weight }) => linearGradient(machine, dy!, x!, weight!),
     [FUSED.gelu]: ({ x }) => gelu(machine, x!),
@@ -321,6 +331,25 @@ function batchMatMul(machine: Machine, a: tf.TensorInfo, b: tf.TensorInfo, trans
     machine.address(out),
   )
   return out
+}
+
+/**
+ * x with its axes in the order `perm`, where the innermost axes stay in place and can be copied as they lie; null where they move.
+ *
+ * The backend's own goes value by value, which took half of an SBM training step.
+ */
+function transpose(machine: Machine, x: tf.TensorInfo, perm: readonly number[]): tf.TensorInfo | null {
+  let outer = perm.length
+  while (outer > 0 && perm[outer - 1] === outer - 1) outer--
+  if (x.dtype !== 'float32' || outer === 0 || outer === perm.length) return null
+  const steps = tf.util.computeStrides([...x.shape, 1]) // values from one index to the next, along each axis
+  const sizes = perm.map((axis) => x.shape[axis]!)
+  const run = tf.util.sizeFromShape(x.shape.slice(outer))
+  const y = machine.output(sizes)
+  const table = machine.scratch(3 * outer)
+  machine.writeIntegers(table, [...sizes.slice(0, outer), ...perm.slice(0, outer).map((axis) => steps[axis]!)])
+  machine.exports.permuteRows(machine.address(x), machine.address(y), outer, table, run)
+  return y
 }
 
 /** x [rows, in], weight [out, in], bias [out]; returns [rows, out] */
@@ -505,7 +534,7 @@ function sbmAttention(machine: Machine, { qkv, queryAffinity, keyLoading }: Inpu
   const edges = machine.output([1])
   const scratch = machine.scratch(tokens * tokens * (heads + 1) + batch)
   const keysAddress = scratch + 4 * tokens * tokens * (heads + 1)
-  machine.writeKeys(keysAddress, keys)
+  machine.writeIntegers(keysAddress, keys)
   const count = exports.sbmAttention(
     workspace,
     scratch,

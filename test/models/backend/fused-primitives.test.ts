@@ -132,6 +132,34 @@ describe('the fused SBM attention against its twin in plain operations, drawn fr
   })
 })
 
+describe('the transposition that replaces the backend', () => {
+  it.each([
+    { shape: [2, 3, 4, 5], perm: [1, 0, 2, 3] },
+    { shape: [2, 3, 4, 5], perm: [0, 2, 1, 3] },
+    { shape: [2, 5, 3, 2, 7], perm: [2, 0, 3, 1, 4] },
+    { shape: [2, 1, 3, 4, 3, 4], perm: [0, 2, 4, 1, 3, 5] },
+    { shape: [3, 1, 6], perm: [1, 0, 2] },
+    { shape: [4, 6], perm: [1, 0] },
+    { shape: [2, 3, 4], perm: [2, 1, 0] },
+    { shape: [2, 3, 4], perm: [0, 1, 2] },
+  ])('puts every value of $shape where the order $perm says', async ({ shape, perm }) => {
+    const x = tf.tensor(
+      Float32Array.from({ length: size(shape) }, (_, i) => i),
+      shape,
+    )
+    const y = tf.transpose(x, perm)
+    expect(y.shape).toEqual(perm.map((axis) => shape[axis]))
+    const values = await y.data()
+    const stepsOf = (of: readonly number[]): number[] => of.map((_, axis) => size(of.slice(axis + 1)))
+    const inSteps = stepsOf(shape)
+    const outSteps = stepsOf(y.shape)
+    values.forEach((value, i) => {
+      const index = outSteps.map((step, axis) => Math.floor(i / step) % y.shape[axis]!)
+      expect(value).toBe(index.reduce((sum, at, axis) => sum + at * inSteps[perm[axis]!]!, 0))
+    })
+  })
+})
+
 describe('the matrix product that replaces the backend', () => {
   /** Worked in float64, straight from the definition. */
   const byDefinition = (a: Float32Array, b: Float32Array, m: number, n: number, k: number, transposeA: boolean, transposeB: boolean): number[] =>
