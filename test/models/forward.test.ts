@@ -171,6 +171,15 @@ describe.each(TEST_BACKENDS)('forward on %s', (backend) => {
     expect(await logitsOf(config, pixels, { dropPath: { rate: 0, seed: 1 } })).toEqual(await logitsOf(config, pixels))
   })
 
+  it('drops the attention and the MLP of a layer apart from each other', async () => {
+    const config = smallVit({ depth: 1 })
+    const image = smallPixels(config, 1)
+    const batch = { shape: [40, 2, 12, 12], data: Float32Array.from({ length: 40 * 288 }, (_, n) => image.data[n % 288]!) }
+    const found = await runNetwork(config, loudWeights(config), batch, { primitives: plainPrimitives, dropPath: { rate: 0.5, seed: 2 } })
+    const outcomes = new Set(Array.from({ length: 40 }, (_, n) => found.get('logits')!.data[n * 3]!.toFixed(4)))
+    expect(outcomes.size).toBe(4) // both kept, one or the other dropped, both dropped
+  })
+
   it('refuses pixels of another size and weights that lack one, naming it', () => {
     const config = smallVit()
     const weights = toTfTensors(initialWeights(config, 1))
