@@ -8,6 +8,7 @@ import { sbmAttentionFunction } from '../../export/ops/stochastic-block-attentio
 import { DCMM_RELEASED, SBM_RELEASED } from '../../models/network-config.ts'
 import { parseManifest } from '../../src/domain/manifest.ts'
 import { OUTPUT_NAMES } from '../../src/domain/outputs.ts'
+import { MAP_METHODS } from '../../src/explain/map-catalog.ts'
 import { REFUSAL_REASONS } from '../../src/infer/check-graph.ts'
 
 const read = (name: string): string => readFileSync(join(resolve(import.meta.dirname, '../..'), 'docs', name), 'utf8')
@@ -47,6 +48,11 @@ describe('docs/bundle.md', () => {
   it('says of every output what it costs to leave it out', () => {
     const named = firstCells(section('Outputs')).flatMap((cell) => [...cell.matchAll(/`([A-Za-z]+)`/g)].map((match) => match[1]))
     expect([...new Set(named)].sort()).toEqual([...OUTPUT_NAMES].sort())
+  })
+
+  it('names every map that the catalog has', () => {
+    const costs = section('Outputs')
+    expect(MAP_METHODS.map(({ name }) => name).filter((name) => !costs.includes(`\`${name}\``))).toEqual([])
   })
 
   it('shows a manifest that the schema takes', () => {
