@@ -1,6 +1,16 @@
 /** A graph that calls model-local functions in, the same graph written out in standard operations out. Source: onnx.proto, FunctionProto. */
 import { clone, create, toBinary } from '@bufbuild/protobuf'
-import { type AttributeProto, AttributeProtoSchema, type FunctionProto, type GraphProto, type ModelProto, ModelProtoSchema, type NodeProto, NodeProtoSchema } from 'onnx-buf'
+import {
+  type AttributeProto,
+  AttributeProtoSchema,
+  type FunctionProto,
+  type GraphProto,
+  GraphProtoSchema,
+  type ModelProto,
+  ModelProtoSchema,
+  type NodeProto,
+  NodeProtoSchema,
+} from 'onnx-buf'
 
 /**
  * The file's bytes with every call replaced by its function's body, and the functions' domain gone.
@@ -60,13 +70,28 @@ function attributesInCall(body: FunctionProto, node: NodeProto): ReadonlyMap<str
 /** A body's node as it stands in one call. A reference to an attribute that nobody gave falls away, which means the inner default. */
 function bound(node: NodeProto, names: (name: string) => string, attributes: ReadonlyMap<string, AttributeProto>): NodeProto {
   const copy = create(NodeProtoSchema, { opType: node.opType, domain: node.domain, input: node.input.map(names), output: node.output.map(names) })
-  copy.attribute = node.attribute.flatMap((attribute) => {
-    if (attribute.refAttrName === '') return [attribute]
+  copy.attribute = node.attribute.flatMap((attribute) => boundAttribute(attribute, names, attributes))
+  return copy
+}
+
+function boundAttribute(attribute: AttributeProto, names: (name: string) => string, attributes: ReadonlyMap<string, AttributeProto>): AttributeProto[] {
+  if (attribute.refAttrName !== '') {
     const value = attributes.get(attribute.refAttrName)
     if (value === undefined) return []
     const named = clone(AttributeProtoSchema, value)
     named.name = attribute.name
     return [named]
-  })
+  }
+  if (attribute.g === undefined) return [attribute]
+  const copy = clone(AttributeProtoSchema, attribute)
+  copy.g = boundGraph(attribute.g, names, attributes)
+  return [copy]
+}
+
+/** A subgraph sees the values around it, so its names change with theirs. */
+function boundGraph(graph: GraphProto, names: (name: string) => string, attributes: ReadonlyMap<string, AttributeProto>): GraphProto {
+  const copy = clone(GraphProtoSchema, graph)
+  copy.node = graph.node.map((node) => bound(node, names, attributes))
+  for (const value of [...copy.initializer, ...copy.input, ...copy.output, ...copy.valueInfo]) value.name = names(value.name)
   return copy
 }
