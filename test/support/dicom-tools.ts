@@ -11,10 +11,7 @@ export interface ToolResult {
 }
 
 function run(command: string, args: readonly string[]): ToolResult {
-  const { status, stdout, stderr } = spawnSync(command, args, {
-    encoding: 'utf8',
-    env: { PATH: process.env['PATH'], DCMDICTPATH: process.env['DCMDICTPATH'] ?? '/usr/share/libdcmtk17/dicom.dic' },
-  })
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8', env: { PATH: process.env['PATH'] } })
   return { status: status ?? -1, stdout, stderr }
 }
 
