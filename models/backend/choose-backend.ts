@@ -95,6 +95,7 @@ async function startShippedWasm(): Promise<Started> {
 }
 
 async function startCpu(): Promise<Started> {
+  tf.enableProdMode() // without it the first operation prints an advertisement for the native backend, which was refused just now
   await setBackendOrThrow('cpu')
   return { description: 'TF.js in plain JavaScript, plain operations', primitives: plainPrimitives, updates: plainUpdates }
 }

@@ -54,6 +54,7 @@ export async function writeTrainingState(parts: TrainingParts, progress: Progres
  */
 export function restoreTrainingState(bytes: Uint8Array, parts: TrainingParts, identity: RunIdentity): Progress {
   const { tensors, metadata } = readSafetensors(bytes)
+  const { progress, step } = standingOf(metadata)
   if (metadata['identity'] !== JSON.stringify(identity)) throw invalid('the saved state is of another recipe, seed or data file')
   const group = (prefix: Prefix): ReadonlyMap<string, Tensor> =>
     new Map([...tensors].filter(([name]) => name.startsWith(`${prefix}:`)).map(([name, tensor]) => [name.slice(prefix.length + 1), tensor]))
@@ -61,8 +62,29 @@ export function restoreTrainingState(bytes: Uint8Array, parts: TrainingParts, id
   checkNames(group('averaged'), parts.averaged)
   assignVariables(parts.weights, group('weight'))
   assignVariables(parts.averaged, group('averaged'))
-  parts.optimizer.restore({ step: Number(metadata['optimizerStep']), first: group('first'), second: group('second') })
-  return JSON.parse(metadata['progress'] ?? 'null') as Progress
+  parts.optimizer.restore({ step, first: group('first'), second: group('second') })
+  return progress
+}
+
+/** Where the training stood. Throws: "checkpoint-invalid" where the metadata does not say. */
+function standingOf(metadata: Readonly<Record<string, string>>): { progress: Progress; step: number } {
+  const step = Number(metadata['optimizerStep'] ?? Number.NaN)
+  let progress: unknown
+  try {
+    progress = JSON.parse(metadata['progress'] ?? '')
+  } catch (cause) {
+    throw invalid('the file is no saved state of a training', cause)
+  }
+  if (!Number.isSafeInteger(step) || !isProgress(progress)) throw invalid('the file is no saved state of a training')
+  return { progress, step }
+}
+
+function isProgress(value: unknown): value is Progress {
+  if (typeof value !== 'object' || value === null) return false
+  const { epoch, stepInEpoch, lossSum, curves, bestEpoch } = value as Partial<Progress>
+  return (
+    Number.isSafeInteger(epoch) && Number.isSafeInteger(stepInEpoch) && Number.isFinite(lossSum) && Array.isArray(curves) && (bestEpoch === null || Number.isSafeInteger(bestEpoch))
+  )
 }
 
 function checkNames(saved: ReadonlyMap<string, Tensor>, variables: ReadonlyMap<string, tf.Variable>): void {
@@ -71,6 +93,6 @@ function checkNames(saved: ReadonlyMap<string, Tensor>, variables: ReadonlyMap<s
   }
 }
 
-function invalid(detail: string): Problem {
-  return new Problem('checkpoint-invalid', detail, {})
+function invalid(detail: string, cause?: unknown): Problem {
+  return new Problem('checkpoint-invalid', detail, {}, cause)
 }

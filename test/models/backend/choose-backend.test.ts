@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { BACKEND_NAMES, chooseBackend, parseBackendName } from '../../../models/backend/choose-backend.ts'
 
 describe('chooseBackend', () => {
@@ -8,6 +8,14 @@ describe('chooseBackend', () => {
     expect(chosen.name).toBe(name)
     expect(tf.getBackend()).toBe(name === 'cpu' ? 'cpu' : 'wasm')
     expect(chosen.refused).toEqual([])
+  })
+
+  it('keeps the advertisement of TF.js off the terminal', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
+    await chooseBackend('cpu')
+    expect([...(await tf.add(tf.tensor1d([1]), 2).data())]).toEqual([3])
+    expect(warn).not.toHaveBeenCalled()
+    warn.mockRestore()
   })
 
   it('fails loudly, with the reason, when the wanted backend is not installed', async () => {
