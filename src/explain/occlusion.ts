@@ -53,7 +53,7 @@ export async function occlusionMap(
 }
 
 /** The patch's pixels of `from` over those of `into`, all channels. */
-function copyPatch(into: Float32Array, from: Tensor, patch: number, { patchGrid, input }: Pick<Manifest, 'patchGrid' | 'input'>): void {
+export function copyPatch(into: Float32Array, from: Tensor, patch: number, { patchGrid, input }: Pick<Manifest, 'patchGrid' | 'input'>): void {
   const patchHeight = input.height / patchGrid.height
   const patchWidth = input.width / patchGrid.width
   const top = Math.floor(patch / patchGrid.width) * patchHeight
