@@ -34,6 +34,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/jobs': { imports: ['src/domain'], owns: ['pg-boss', '@electric-sql/pglite', 'pg'] },
   // The archives: DICOMweb and DIMSE, in and out. The only room that opens a connection to another machine.
   'src/pacs': { imports: ['src/domain', 'src/dicom'], owns: ['dcmjs-dimse', 'dcmjs'] },
+  // Which instance goes to which model and where its results go. Apart from pacs: a rule is decided where headers are read, in an engine.
+  'src/routing': { imports: ['src/domain', 'src/dicom'], owns: ['zod'] },
   'src/http': { imports: ['src/domain'], owns: ['express', 'swagger-ui-express', 'multer', 'ajv', 'yaml', 'prom-client'] },
   'src/pipeline.ts': { imports: ['src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain', 'src/render'] },
   'src/config.ts': { imports: ['src/domain'], owns: ['zod'] },
@@ -42,6 +44,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/terminal': { imports: ['src/domain'] },
   // Commands: the road, or one step of it, from a terminal.
   'src/inspect.ts': { imports: ['src/domain', 'src/imaging'] },
+  'src/rules.ts': { imports: ['src/domain', 'src/routing'] },
   'src/predict.ts': { imports: ['src/*'] },
   'src/demo': { imports: ['src/*'] },
   'src/replay.ts': { imports: ['src/*'] },
