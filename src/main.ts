@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Logger, pino } from 'pino'
 import { type Config, readConfig } from './config.ts'
@@ -20,6 +20,7 @@ import { createEnginePool, type EnginePool } from './engine/engine-pool.ts'
 import { readModels } from './engine/read-models.ts'
 import { createApp } from './http/create-app.ts'
 import { createHttpServer, SERVER_LIMITS } from './http/create-server.ts'
+import { type FolderLock, lockDataFolder } from './jobs/lock-data-folder.ts'
 import { openPredictionFolder, type PredictionFolder } from './store/prediction-store.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
@@ -37,9 +38,10 @@ async function main(): Promise<void> {
   const config = readConfig(process.env, availableParallelism())
   const log = pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ dest: 2, sync: true }))
   endOnFault(log)
+  logWarnings(log)
   const modelsFolder = resolve(ROOT, config.modelsDir)
   const models = await readModels(modelsFolder)
-  const store = await openStore(config)
+  const { store, lock } = await openStore(config)
   const pool = await startEngines(config, modelsFolder, log)
   const life = { isStopping: false }
   const server = await listen(config, { pool, store, models, log, life })
@@ -48,16 +50,18 @@ async function main(): Promise<void> {
   onStopSignal(() => {
     life.isStopping = true
     clearInterval(sweeping)
-    void stop(server, pool, config.drainMs, log)
+    void stop(server, pool, config.drainMs, log).then(() => lock.release())
   })
 }
 
-async function openStore(config: Config): Promise<PredictionFolder> {
+/** The data folder's only user for as long as the lock is held: whoever drops it unreleased lets it go too. Throws: "settings-invalid" where another process has it. */
+async function openStore(config: Config): Promise<{ store: PredictionFolder; lock: FolderLock }> {
   const dataFolder = resolve(ROOT, config.dataDir)
   await mkdir(dataFolder, { recursive: true, mode: 0o700 })
+  const lock = await lockDataFolder(dataFolder, { processId: process.pid, host: hostname(), since: now().toISOString() })
   const store = await openPredictionFolder({ folder: join(dataFolder, 'predictions'), retentionMs: config.retentionHours * HOUR_MS, maxBytes: config.maxKeptBytes, now })
   await store.sweep()
-  return store
+  return { store, lock }
 }
 
 /** Engines with every model loaded and warm. */
@@ -163,6 +167,14 @@ function endOnFault(log: Logger): void {
   process.on('uncaughtException', (error) => {
     log.fatal({ frames: toLogFrames(error) }, 'unexpected failure')
     process.exit(1)
+  })
+}
+
+/** Node's warnings as lines of the log. That a part of Node is experimental (SQLite, for the lock) is known and no news to an operator. */
+function logWarnings(log: Logger): void {
+  process.removeAllListeners('warning')
+  process.on('warning', (warning) => {
+    if (warning.name !== 'ExperimentalWarning') log.warn({ warning: warning.name, frames: toLogFrames(warning) }, 'warning of the runtime')
   })
 }
 

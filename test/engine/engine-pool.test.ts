@@ -48,6 +48,13 @@ const codeOf = (promise: Promise<unknown>): Promise<string> =>
     () => 'answered',
     (error: Problem) => error.code,
   )
+const killIfAlive = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // Another request's kill came first.
+  }
+}
 /** Until the pool's figures are as described: each look waits one turn of the loop. */
 const until = async (isSo: () => boolean): Promise<void> => {
   while (!isSo()) await new Promise((done) => setTimeout(done, 5))
@@ -130,6 +137,25 @@ describe('the engine pool', () => {
     const outcomes = ['crash', 'a:1', 'a:2'].map((id) => codeOf(pool.predict(jobFor(id))))
     expect(await Promise.all(outcomes)).toEqual(['engine-lost', 'answered', 'answered'])
     expect(readFileSync(join(folder, 'order'), 'utf8').trim().split('\n')).toEqual(['crash', 'crash', 'a:1', 'a:2'])
+  })
+
+  it('answers every request while engines are killed at any moment', async () => {
+    const pool = openPool({ engines: 2, queueLimit: 100 })
+    await pool.ready()
+    const outcomes = Array.from({ length: 40 }, async (_, i) => {
+      const answer = await pool.predict(jobFor(`a:${i}`)).catch((error: Problem) => error)
+      if (!('provenance' in answer)) return answer.code
+      // The one that answered is already at its next request.
+      if (i % 8 === 0) killIfAlive(Number(answer.provenance.runtime))
+      return 'answered'
+    })
+    const found = await Promise.all(outcomes)
+    // Only a request that two dead engines had in hand may be given up.
+    expect(found.filter((outcome) => !['answered', 'engine-lost'].includes(outcome))).toEqual([])
+    expect(found.filter((outcome) => outcome === 'answered').length).toBeGreaterThanOrEqual(36)
+    await until(() => pool.stats().ready === 2)
+    expect(pool.stats()).toMatchObject({ busy: 0, queued: 0 })
+    expect(pool.stats().restarts).toBeGreaterThanOrEqual(1)
   })
 
   it('hands on a problem whole, and of a bug nothing but where it is', async () => {
