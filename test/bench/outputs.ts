@@ -1,4 +1,4 @@
-/** What outputs cost: a run's time with outputs declared but not asked for, and with outputs asked for, over a graph that has only logits. */
+/** What outputs cost: a run's CPU time with outputs declared but not asked for, and with outputs asked for, over a graph that has only logits. */
 import { buildNetwork } from '../../export/networks/build-network.ts'
 import { encodeModel } from '../../export/onnx/encode-model.ts'
 import { aligned } from '../../export/parity-table.ts'
@@ -7,6 +7,7 @@ import { initialWeights } from '../../models/initial-weights.ts'
 import { DCMM_RELEASED, type NetworkConfig, SBM_RELEASED } from '../../models/network-config.ts'
 import { nodeRuntime } from '../../src/infer/node-runtime.ts'
 import type { Session } from '../../src/infer/runtime.ts'
+import { randomBits } from '../../src/tensor/counter-random.ts'
 import { tensorOf } from '../../src/tensor/tensor.ts'
 
 const tiny: NetworkConfig = {
@@ -40,7 +41,7 @@ const ROUNDS = { tiny: 300, small: 15 }
 export async function bench(): Promise<string> {
   const blocks: string[] = []
   for (const [name, config] of NETWORKS) blocks.push(await benchNetwork(name, config))
-  return `Time of a run with one image, over that of a graph that declares logits alone (${nodeRuntime.name}, one thread, medians of interleaved rounds).\n\n${blocks.join('\n')}`
+  return `CPU time of a run with one image, over that of a graph that declares logits alone (${nodeRuntime.name}, one thread, medians of interleaved rounds; 'here' is what this machine took).\n\n${blocks.join('\n')}`
 }
 
 async function benchNetwork(name: string, config: NetworkConfig): Promise<string> {
@@ -76,14 +77,23 @@ async function interleaved(config: NetworkConfig, variants: readonly [string, Se
   const times: number[][] = variants.map(() => [])
   const rounds = config.imageSize > 100 ? ROUNDS.small : ROUNDS.tiny
   for (let round = -2; round < rounds; round++) {
-    for (const [i, [, session, fetches, sampled]] of variants.entries()) {
+    for (const [i, [, session, fetches, sampled]] of shuffled([...variants.entries()], round)) {
       const feeds = feedsOf(config, pixels, { structure: 'as-trained', seeds: sampled ? [round + 3] : null })
-      const start = performance.now()
+      const start = process.cpuUsage()
       await session.run(feeds, fetches)
-      if (round >= 0) times[i]?.push(performance.now() - start) // the first rounds warm up
+      const { user, system } = process.cpuUsage(start) // microseconds of this process alone: what other processes take doesn't count
+      if (round >= 0) times[i]?.push((user + system) / 1000) // the first rounds warm up
     }
   }
   return times
+}
+
+/** Another order each round, so that no variant always runs in the caches of the same other one. */
+function shuffled<T>(items: readonly T[], round: number): readonly T[] {
+  return items
+    .map((item, i) => ({ item, key: randomBits(round + 1000, i) }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ item }) => item)
 }
 
 /** The median of the rounds' own ratios: both sides of each were measured within the same moment. */
