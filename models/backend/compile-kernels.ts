@@ -53,9 +53,9 @@ function digestOf(flags: readonly string[]): string {
   return hash.digest('hex').slice(0, 24)
 }
 
-/** The compiler itself is loaded only here: most runs find the module in the cache. */
+/** The compiler itself is loaded only here: most runs find the module in the cache. By its file, which readers of the import graph can follow too. */
 async function compile(flags: readonly string[]): Promise<Uint8Array<ArrayBuffer>> {
-  const { default: asc } = await import('assemblyscript/asc')
+  const { default: asc } = await import('assemblyscript/dist/asc.js')
   let output = new Uint8Array(0)
   const result = await asc.main(['kernels.as.ts', '--baseDir', SOURCES, '--outFile', 'kernels.wasm', ...flags], {
     writeFile: (name: string, contents: string | Uint8Array) => {
