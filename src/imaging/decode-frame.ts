@@ -32,13 +32,15 @@ export function openFrames(file: DicomFile, description: PixelDescription): Fram
     const { photometricInterpretation } = description
     return async (frame) => ({ values: unpackNativeFrame(native, description, frame, order), photometricInterpretation })
   }
-  checkCompressible(description)
+  checkCompressible(file, description)
   const frames = findEncapsulatedFrames(file, description.numberOfFrames)
   return (frame) => decodeEncapsulated(frames[frame - 1] ?? new Uint8Array(0), file, description)
 }
 
-function checkCompressible({ bitsAllocated, bitsStored }: PixelDescription): void {
-  if (bitsAllocated === 1 || bitsAllocated === 24) throw new Problem('bits-unsupported', 'compressed pixels have 8, 16 or 32 bits allocated', { bitsAllocated, bitsStored })
+/** RLE holds any whole bytes; the decoders of codestreams give 8 or 16 bits. */
+function checkCompressible({ transferSyntax }: DicomFile, { bitsAllocated, bitsStored }: PixelDescription): void {
+  const isHeld = transferSyntax.codec === 'rle' ? bitsAllocated > 1 : bitsAllocated === 8 || bitsAllocated === 16
+  if (!isHeld) throw new Problem('bits-unsupported', `${bitsAllocated} bits allocated are not read from ${transferSyntax.name}`, { bitsAllocated, bitsStored })
 }
 
 async function decodeEncapsulated(bytes: Uint8Array, file: DicomFile, description: PixelDescription): Promise<StoredFrame> {
@@ -47,6 +49,7 @@ async function decodeEncapsulated(bytes: Uint8Array, file: DicomFile, descriptio
   const header = readCodestream(bytes, transferSyntax.codec)
   if (header === undefined) throw new Problem('codec-failed', 'a compressed frame does not begin with the header of its codestream', { transferSyntaxUid: transferSyntax.uid })
   checkHeader(header, description)
+  checkColorDepth(header, file, description)
   const samples = await decodeCodestream(bytes, header, description, transferSyntax)
   const values = maskValues(samples, description, 0)
   const isPlanar = transferSyntax.codec === 'jpeg-ls' && header.isPlanar
@@ -71,6 +74,13 @@ function checkHeader(header: CodestreamHeader, description: PixelDescription): v
     if (dataset !== codestream)
       throw new Problem('codestream-mismatch', `${attribute} is ${dataset} in the data set and ${codestream} in the codestream`, { attribute, dataset, codestream })
   }
+}
+
+/** dcmjs-codecs 0.0.8 cuts JPEG 2000 color of more than 8 bits to its low bytes, and raises no error: refused, since wrong pixels are worse than none. */
+function checkColorDepth({ components, precision }: CodestreamHeader, { transferSyntax }: DicomFile, { bitsAllocated, bitsStored }: PixelDescription): void {
+  const isJpeg2000 = transferSyntax.codec === 'jpeg-2000' || transferSyntax.codec === 'htj2k'
+  if (!isJpeg2000 || components === 1 || precision <= 8) return
+  throw new Problem('bits-unsupported', `color of ${precision} bits is not read from ${transferSyntax.name}`, { bitsAllocated, bitsStored })
 }
 
 /** The color space of what a decoder gave back: JPEG was asked for RGB, JPEG 2000 undoes its own transform, JPEG-LS has none. */

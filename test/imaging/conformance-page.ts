@@ -47,7 +47,7 @@ const POLICIES = `## Pixels and what is shown of them
 
 | matter | rule |
 | --- | --- |
-| bits | allocated 1, 8, 16, 24, 32 (color 8, 16); stored 1 to allocated; any high bit; signed and unsigned. Values are shifted down from the high bit, masked to the bits stored, sign-extended; what lies in other bits (overlays) is left out. Overlay groups are left out too |
+| bits | allocated 1, 8, 16, 24, 32 (color 8, 16); stored 1 to allocated; any high bit; signed and unsigned. From JPEG, JPEG-LS and JPEG 2000 allocated 8 and 16; color of more than 8 bits is refused in JPEG 2000 and HTJ2K, whose decoder here would give wrong pixels. Values are shifted down from the high bit, masked to the bits stored, sign-extended; what lies in other bits (overlays) is left out. Overlay groups are left out too |
 | sign | the data set's PixelRepresentation decides, whatever a codestream says |
 | color | RGB, YBR_FULL, YBR_FULL_422, YBR_RCT, YBR_ICT, PALETTE COLOR (8 and 16 bits, segmented). JPEG of a YBR image is converted by the decoder; YBR_FULL elsewhere by the inverse of PS3.3 C.7.6.3.1.2; JPEG 2000 undoes its own transform. An index outside a palette reads its nearest end |
 | frames | by Basic or Extended Offset Table, one fragment a frame, or where codestreams begin; functional groups of the frame before the shared ones before the root |
