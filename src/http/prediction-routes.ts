@@ -14,8 +14,8 @@ import type { Parameters } from './read-parameters.ts'
 import { readUpload } from './read-upload.ts'
 import { toAnswer, toArtifacts, toMapPaths } from './to-answer.ts'
 
-/** Formats that come inline with store=false. An SVG would hold the PNG once more. */
-const INLINE_OPTIONS: Omit<RenderOptions, 'format'> = { style: 'overlay', alpha: 0.5, head: null, colormap: null, size: 'source' }
+/** Pixels along the longest side of a picture that comes inline: the maps of a large radiograph would make an answer of 50 MB. */
+const INLINE_LONGEST_SIDE = 1024
 
 export function createPredictionHandler(context: HttpContext, budget: ByteBudget, metrics: Metrics): Handler {
   return async (call) => {
@@ -63,9 +63,12 @@ async function answerInline(context: HttpContext, call: Call, prediction: Predic
   return toAnswer(timed, id, createdAt, (map) => links.get(map.name) ?? toMapPaths(id, map))
 }
 
+/** An SVG would hold the PNG once more: it is left out. */
 async function drawInline(context: HttpContext, call: Call, artifacts: PredictionArtifacts, map: ExplanationMap): Promise<MapLinks> {
+  const { rows, columns } = artifacts.display
+  const size = Math.max(rows, columns) > INLINE_LONGEST_SIDE ? INLINE_LONGEST_SIDE : 'source'
   const draw = async (format: MapFormat): Promise<string> => {
-    const { mediaType, bytes } = await render(context, artifacts, map, { ...INLINE_OPTIONS, format }, call.signal)
+    const { mediaType, bytes } = await render(context, artifacts, map, { format, style: 'overlay', alpha: 0.5, head: null, colormap: null, size }, call.signal)
     return `data:${mediaType};base64,${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')}`
   }
   return { png: await draw('png'), svg: null, npy: await draw('npy'), json: await draw('json') }

@@ -142,6 +142,18 @@ describe('store=false', () => {
   })
 })
 
+describe('a picture that comes inline', () => {
+  it.each([
+    [600, 1024, 'source'],
+    [1025, 600, 1024],
+  ])('of an image of %i x %i is drawn in size %s', async (rows, columns, size) => {
+    const display = { rows, columns, channels: 1 as const, pixels: new Uint8Array(rows * columns) }
+    server.engines.predict = async () => ({ ...samplePrediction, display })
+    await server.predict(pngBytes, '?store=false')
+    expect(new Set(server.engines.renders.map(({ options }) => options.size))).toEqual(new Set([size]))
+  })
+})
+
 describe('a kept prediction', () => {
   it('is given again as it was', async () => {
     const first = await server.predict(pngBytes)
