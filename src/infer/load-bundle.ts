@@ -3,24 +3,16 @@ import { createHash } from 'node:crypto'
 import type { ModelProto } from 'onnx-buf'
 import type { InputTensor } from '../domain/image.ts'
 import type { Manifest } from '../domain/manifest.ts'
-import type { ModelOutputs, OutputName, RunTail } from '../domain/outputs.ts'
+import type { ModelOutputs, RunTail } from '../domain/outputs.ts'
 import { type BundleFiles, readBundleFiles } from './bundle-files.ts'
 import { checkGraph, refuse } from './check-graph.ts'
 import { inlineFunctions } from './inline-functions.ts'
 import { createModelRunner } from './model-runner.ts'
 import { nodeRuntime } from './node-runtime.ts'
+import type { RunRequest } from './run-request.ts'
 import type { Runtime, Session } from './runtime.ts'
 import { checkSignature } from './signature.ts'
 import { createTailRunner } from './tail-runner.ts'
-
-export interface RunRequest {
-  readonly outputs: readonly OutputName[]
-  /** Adds the counterfactual row to the same batch. */
-  readonly withoutStructure: boolean
-  readonly seed: number
-  /** Masks to draw besides (SBM); 0 for none. */
-  readonly samples: number
-}
 
 export interface Bundle {
   readonly manifest: Manifest

@@ -6,8 +6,8 @@ import { Problem } from '../domain/problem.ts'
 import { mixKey } from '../tensor/counter-random.ts'
 import { type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { refuse } from './check-graph.ts'
-import type { RunRequest } from './load-bundle.ts'
 import { allFinite, assembleOutput, expectedShape, graphNames } from './read-output.ts'
+import type { RunRequest } from './run-request.ts'
 import type { Feed, Session } from './runtime.ts'
 
 /** Images of one run while masks are drawn: bounds the memory, changes no bit. */
