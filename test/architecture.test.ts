@@ -44,6 +44,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/terminal': { imports: ['src/domain'] },
   // Commands: the road, or one step of it, from a terminal.
   'src/inspect.ts': { imports: ['src/domain', 'src/imaging'] },
+  // An instance that nobody waits for: routing, the road, results; run in an engine, or by the folder mode.
+  'src/instance-road.ts': { imports: ['src/domain', 'src/routing', 'src/pipeline.ts', 'src/imaging', 'src/infer', 'src/results'] },
+  // The folder mode names its rooms one by one: none of them opens a connection.
+  'src/batch.ts': { imports: ['src/domain', 'src/engine', 'src/infer', 'src/instance-road.ts', 'src/routing'] },
   'src/rules.ts': { imports: ['src/domain', 'src/routing'] },
   'src/predict.ts': { imports: ['src/*'] },
   'src/demo': { imports: ['src/*'] },
@@ -54,6 +58,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   models: { imports: ['src/domain', 'src/tensor', 'src/imaging'], owns: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', 'assemblyscript'] },
   // Evaluating a bundle runs it where it will be served: in ONNX Runtime, through infer.
   'models/evaluate.ts': { imports: ['models', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer'] },
+  // Measuring maps makes them as they are served: a bundle through infer and explain.
+  'models/explanations': { imports: ['models', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain'] },
   export: { imports: ['src/domain', 'src/tensor', 'src/infer', 'models'], owns: ['onnx-buf', '@bufbuild/protobuf', '@tensorflow/tfjs', 'onnxruntime-web'] },
 }
 
