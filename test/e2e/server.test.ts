@@ -179,6 +179,16 @@ describe('the server', () => {
     expect(engines.filter((pid) => existsSync(`/proc/${pid}`))).toEqual([])
     expect(readdirSync(join(folder, 'own', 'predictions', 'unfinished'))).toEqual([])
   })
+
+  it('leaves no engine behind when it is killed itself, and the next one has the data folder', async () => {
+    const own = { ...environment(), ATTENDING_DATA_DIR: join(folder, 'killed'), ATTENDING_ENGINES: '1' }
+    const first = await startServer(own)
+    const engines = first.enginePids()
+    await first.stop('SIGKILL')
+    while (engines.some((pid) => existsSync(`/proc/${pid}`))) await new Promise((done) => setTimeout(done, 20))
+    const second = await startServer(own)
+    expect(await second.stop()).toBe(0)
+  })
 })
 
 /** Seven processes start at once here, on whatever machine runs the tests. */

@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Problem } from '../../src/domain/problem.ts'
 import { openApi, openTestServer, type TestServer } from './support/open-test-server.ts'
@@ -184,6 +185,41 @@ describe('the routes under any verb and any bytes', () => {
         }
       }
       expect(({} as { polluted?: number }).polluted).toBeUndefined()
+    } finally {
+      await server.close()
+    }
+  })
+
+  it('answer any body under any accepted type with one of their own statuses', async () => {
+    const server = await openTestServer()
+    try {
+      const type = fc.constantFrom('application/dicom', 'image/png', 'image/jpeg', 'multipart/form-data; boundary=b', 'multipart/form-data')
+      const start = fc.constantFrom('', '\x89PNG\r\n\x1a\n', '\xff\xd8\xff', '--b\r\n', '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n', '--b--')
+      await fc.assert(
+        fc.asyncProperty(type, start, fc.uint8Array({ maxLength: 400 }), async (contentType, head, tail) => {
+          const { status } = await server.predict(Buffer.concat([Buffer.from(head, 'latin1'), tail]), '', contentType)
+          expect([200, 400, 415, 422]).toContain(status)
+        }),
+        { numRuns: 300 },
+      )
+    } finally {
+      await server.close()
+    }
+  })
+
+  it('answer any path and query that can be sent with one of their own statuses', async () => {
+    const server = await openTestServer()
+    try {
+      const word = fc.stringMatching(/^[!-~]{1,12}$/).map((text) => text.replace(/[#?/]/g, ''))
+      const path = fc.oneof(fc.array(word, { maxLength: 5 }), fc.constantFrom(...openApi.operations.map(({ path: template }) => template.replace(/[{}]/g, '').split('/').slice(1))))
+      await fc.assert(
+        fc.asyncProperty(path, fc.dictionary(word, word, { maxKeys: 3 }), async (parts, query) => {
+          const search = Object.entries(query).map(([name, value]) => `${name}=${value}`)
+          const text = await talk(server.url, `GET /${parts.join('/')}?${search.join('&')} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+          expect(text).toMatch(/^HTTP\/1\.1 (200|308|400|404|405) /)
+        }),
+        { numRuns: 300 },
+      )
     } finally {
       await server.close()
     }
