@@ -6,27 +6,52 @@
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { arch, constants, platform } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(fileURLToPath(import.meta.url))
 const stampFile = join(root, 'node_modules', '.attending-lock')
+const lockFile = join(root, '.attending-install')
 
-function lockDigest() {
-  return createHash('sha256')
-    .update(readFileSync(join(root, 'package-lock.json')))
-    .update(readFileSync(join(root, 'package.json')))
-    .digest('hex')
+const lockDigest = () => createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+
+const isFresh = (digest) => existsSync(stampFile) && readFileSync(stampFile, 'utf8') === digest
+
+const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+
+/** Whether this process may install: one at a time, since two `npm ci` break each other. A lock whose holder is gone is taken over. */
+function takeInstallLock() {
+  try {
+    writeFileSync(lockFile, String(process.pid), { flag: 'wx' })
+    return true
+  } catch {
+    try {
+      process.kill(Number(readFileSync(lockFile, 'utf8')), 0)
+    } catch {
+      rmSync(lockFile, { force: true })
+    }
+    return false
+  }
 }
 
 function installIfStale() {
   const digest = lockDigest()
-  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === digest) return
+  if (isFresh(digest)) return
+  while (!takeInstallLock()) sleep(200)
+  try {
+    if (!isFresh(digest)) install(digest)
+  } finally {
+    rmSync(lockFile, { force: true })
+  }
+}
+
+function install(digest) {
   process.stderr.write('Installing packages (once; again only when package-lock.json changes) ...\n')
   const npm = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2], shell: platform() === 'win32' })
   if (npm.status !== 0) {
+    rmSync(lockFile, { force: true })
     process.stderr.write('npm ci failed; nothing was started.\n')
     process.exit(npm.status ?? 1)
   }
