@@ -15,7 +15,10 @@ const root = dirname(fileURLToPath(import.meta.url))
 const stampFile = join(root, 'node_modules', '.attending-lock')
 const lockFile = join(root, '.attending-install')
 
-const lockDigest = () => createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex')
+const lockDigest = () =>
+  createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex')
 
 const isFresh = (digest) => existsSync(stampFile) && readFileSync(stampFile, 'utf8') === digest
 
