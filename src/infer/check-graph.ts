@@ -59,6 +59,11 @@ const OPSET_VERSIONS = { lowest: 8, highest: 26 }
 const LARGEST_GRAPH = 1 << 30
 const DEEPEST_NESTING = 8
 
+/** Values of a tensor that a graph may ask for by a constant shape: more than any network here has in one layer. */
+const LARGEST_MADE_TENSOR = 1n << 28n
+/** Operations that make a tensor as large as an input says, by the index of that input. */
+const SHAPE_INPUTS: Readonly<Record<string, number>> = { ConstantOfShape: 0, Expand: 1, Reshape: 1, Tile: 1 }
+
 /** Bytes of one element, for the types that a served graph may store. */
 const ELEMENT_BYTES: ReadonlyMap<number, number> = new Map([
   [TensorProto_DataType.FLOAT, 4],
@@ -86,7 +91,10 @@ export function checkGraph(bytes: Uint8Array): ModelProto {
   if (model.trainingInfo.length > 0) throw refuse('training-info', 'the file carries a training graph')
   checkFunctions(model.functions)
   const checker = new Checker(bytes.length, new Set(model.functions.map(({ name }) => name)))
-  for (const { node } of model.functions) checker.checkNodes(node, 0)
+  for (const { node } of model.functions) {
+    checker.checkNodes(node, 0)
+    checkMadeTensors(node, [])
+  }
   checker.checkGraph(model.graph, 0)
   return model
 }
@@ -151,6 +159,7 @@ class Checker {
     if (graph.sparseInitializer.length > 0) throw refuse('sparse-tensor', 'the graph holds a sparse initializer')
     for (const tensor of graph.initializer) this.checkTensor(tensor)
     this.checkNodes(graph.node, depth)
+    checkMadeTensors(graph.node, graph.initializer)
   }
 
   checkNodes(nodes: readonly NodeProto[], depth: number): void {
@@ -184,4 +193,25 @@ class Checker {
     if (elements * BigInt(elementBytes) > BigInt(this.#fileBytes)) throw refuse('tensor-size', 'a tensor is larger than the file that holds it')
     if (tensor.rawData.length > 0 && BigInt(tensor.rawData.length) !== elements * BigInt(elementBytes)) throw refuse('tensor-size', "a tensor's data does not fill its shape")
   }
+}
+
+/** A few bytes of shape can ask for terabytes: what a constant shape says is held to a limit. Shapes that are computed are not known here. */
+function checkMadeTensors(nodes: readonly NodeProto[], initializers: readonly TensorProto[]): void {
+  const constants = nodes.flatMap(({ opType, output, attribute }) =>
+    opType === 'Constant' ? attribute.flatMap(({ t }) => (t === undefined ? [] : [[output[0] ?? '', t] as const])) : [],
+  )
+  const shapes = new Map([...initializers.map((tensor) => [tensor.name, tensor] as const), ...constants])
+  for (const { opType, input } of nodes) {
+    const shape = shapes.get(input[SHAPE_INPUTS[opType] ?? -1] ?? '')
+    const product = shape === undefined ? 0n : integersOf(shape).reduce((size, axis) => size * axis, 1n)
+    if (product > LARGEST_MADE_TENSOR) throw refuse('tensor-size', `${opType} asks for a tensor of ${product} values`)
+  }
+}
+
+/** The values of an int64 tensor; none for other types. */
+function integersOf({ dataType, rawData, int64Data }: TensorProto): readonly bigint[] {
+  if (dataType !== TensorProto_DataType.INT64) return []
+  if (rawData.length === 0) return int64Data
+  const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength)
+  return Array.from({ length: Math.floor(rawData.length / 8) }, (_, i) => view.getBigInt64(8 * i, true))
 }

@@ -4,10 +4,11 @@ import type { ModelProto } from 'onnx-buf'
 import type { InputTensor } from '../domain/image.ts'
 import type { Manifest } from '../domain/manifest.ts'
 import type { ModelOutputs, RunTail } from '../domain/outputs.ts'
+import { Problem } from '../domain/problem.ts'
 import { type BundleFiles, readBundleFiles } from './bundle-files.ts'
 import { checkGraph, refuse } from './check-graph.ts'
 import { inlineFunctions } from './inline-functions.ts'
-import { createModelRunner } from './model-runner.ts'
+import { createModelRunner, type ModelRunner } from './model-runner.ts'
 import { nodeRuntime } from './node-runtime.ts'
 import type { RunRequest } from './run-request.ts'
 import type { Runtime, Session } from './runtime.ts'
@@ -45,19 +46,35 @@ export async function openBundle(files: BundleFiles, options: LoadOptions = {}):
   const { manifest } = files
   if (options.trustedKeys !== undefined && options.trustedKeys.length > 0) checkSignature(files, options.trustedKeys)
   const runtime = options.runtime ?? nodeRuntime
-  const main = await openGraph(runtime, files.graph, manifest.graph.sha256)
-  const tail = manifest.tail === null || files.tail === null ? null : await openGraph(runtime, files.tail, manifest.tail.sha256)
-  const runner = createModelRunner(manifest, main.session)
-  await runner.warm()
-  return {
-    manifest,
-    runtime: main.writtenOut ? `${runtime.name}, functions written out` : runtime.name,
-    run: (input, request) => runner.run(input, request),
-    tailFor: (outputs) => (tail === null ? null : createTailRunner(tail.session, outputs)),
-    async release(): Promise<void> {
-      await main.session.release()
-      await tail?.session.release()
-    },
+  const sessions: Session[] = []
+  const release = async (): Promise<void> => {
+    for (const session of sessions.splice(0)) await session.release()
+  }
+  try {
+    const main = await openGraph(runtime, files.graph, manifest.graph.sha256)
+    sessions.push(main.session)
+    const tail = manifest.tail === null || files.tail === null ? null : await openGraph(runtime, files.tail, manifest.tail.sha256)
+    if (tail !== null) sessions.push(tail.session)
+    const runner = createModelRunner(manifest, main.session)
+    await warm(runner, runtime)
+    return {
+      manifest,
+      runtime: main.writtenOut ? `${runtime.name}, functions written out` : runtime.name,
+      run: (input, request) => runner.run(input, request),
+      tailFor: (outputs) => (tail === null ? null : createTailRunner(tail.session, outputs)),
+      release,
+    }
+  } catch (error) {
+    await release()
+    throw error
+  }
+}
+
+async function warm(runner: ModelRunner, runtime: Runtime): Promise<void> {
+  try {
+    await runner.warm()
+  } catch (cause) {
+    throw cause instanceof Problem ? cause : refuse('runtime', `${runtime.name} takes the graph but does not run it`, cause)
   }
 }
 

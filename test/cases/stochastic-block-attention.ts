@@ -36,14 +36,14 @@ interface Options {
   readonly seeds?: readonly number[]
   readonly uniform?: Tensor
   readonly structure?: readonly number[]
-  readonly valueScale?: number
+  readonly change?: Readonly<Record<string, Tensor>>
 }
 
 const small = { b: 1, h: 2, n: 4, d: 3, k: 2 }
 /** The layer whose key the seeds are mixed with. */
 export const SBM_CASE_LAYER = 3
 
-const inputsOf = ({ b, h, n, d, k }: Sizes, { seeds, uniform, structure }: Options): Record<string, Tensor> => {
+const inputsOf = ({ b, h, n, d, k }: Sizes, { seeds, uniform, structure, change }: Options): Record<string, Tensor> => {
   const drawn = seeds === undefined ? gen([1, 1, 1, 1], 0, 0) : tensorOf(maskUniforms(seeds, SBM_CASE_LAYER, h, n), [b, h, n, n])
   return {
     query: gen([b, h, n, d], 0.1, 1),
@@ -57,6 +57,7 @@ const inputsOf = ({ b, h, n, d, k }: Sizes, { seeds, uniform, structure }: Optio
     structure: perImage(b, structure ?? [1]),
     sampled: perImage(b, [seeds === undefined && uniform === undefined ? 0 : 1]),
     uniform: uniform ?? drawn,
+    ...change,
   }
 }
 
@@ -92,6 +93,10 @@ export const SBM_CASES: readonly SbmCase[] = [
   caseOf('a threshold that nothing reaches', 'each row keeps its largest P', { ...small, n: 6 }, { rule: { mode: 'threshold', tau: 1 } }),
   caseOf('the top half of each row', 'the smallest set of keys that holds rho', { ...small, n: 7 }, { rule: { mode: 'topP', rho: 0.5 } }),
   caseOf('the top of each row, rho near 0', 'a row is never empty', { ...small, n: 7 }, { rule: { mode: 'topP', rho: 1e-6 } }),
+  caseOf('the top half of equal keys', 'ties go to the lower index, and a share met exactly is enough', small, {
+    rule: { mode: 'topP', rho: 0.5 },
+    change: { query: gen([1, 2, 4, 3], 0, 0), key: gen([1, 2, 4, 3], 0, 0) },
+  }),
   caseOf('all keys, rho 1', 'then attention is plain', small, { rule: { mode: 'topP', rho: 1 } }),
   caseOf('structure removed for the first of two images', 'its mask is all ones', { ...small, b: 2 }, { structure: [0, 1] }),
   caseOf('structure removed where masks are drawn', 'no edge is dropped then', { ...small, b: 2 }, { structure: [0, 1], seeds: [3, 3] }),

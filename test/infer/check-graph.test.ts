@@ -200,6 +200,27 @@ const fixtures: [string, RefusalReason, () => Uint8Array][] = [
         tensor!.rawData = tensor!.rawData.slice(4)
       }),
   ],
+  [
+    'a few bytes that ask for a terabyte, in an initializer',
+    'tensor-size',
+    () =>
+      changed(({ graph }) => {
+        graph!.initializer.push(create(TensorProtoSchema, { name: 'huge', dims: [2n], dataType: 7, int64Data: [1n << 20n, 1n << 20n] }))
+        graph!.node.push(create(NodeProtoSchema, { opType: 'ConstantOfShape', input: ['huge'], output: ['bomb'] }))
+      }),
+  ],
+  [
+    "a few bytes that ask for a terabyte, in a function's constant",
+    'tensor-size',
+    () =>
+      changed(({ functions }) => {
+        const rawData = new Uint8Array(BigInt64Array.of(1n << 40n).buffer)
+        functions[0]!.node.push(
+          constantOf(create(TensorProtoSchema, { dims: [1n], dataType: 7, rawData })),
+          create(NodeProtoSchema, { opType: 'Expand', input: ['query', 'c'], output: ['bomb'] }),
+        )
+      }),
+  ],
   ['a tensor of strings', 'tensor-type', () => changed(({ graph }) => graph!.initializer.push(create(TensorProtoSchema, { name: 's', dims: [1n], dataType: 8 })))],
   ['subgraphs nested deeper than any network', 'nesting', () => changed(({ graph }) => graph!.node.push(nested(9)))],
   ['messages nested without end', 'unparseable', () => bottomless(4000)],

@@ -238,6 +238,37 @@ describe('the order in which a loader tries the forms of a graph', () => {
     await fallback.release()
   })
 
+  it('leaves no session open where a bundle is refused', async () => {
+    let open = 0
+    const counting = {
+      name: 'a runtime that counts',
+      async open(graph: Uint8Array) {
+        const session = await nodeRuntime.open(graph)
+        open += 1
+        return {
+          ...session,
+          release: () => {
+            open -= 1
+            return session.release()
+          },
+        }
+      },
+    }
+    const files = goldenBundle(golden)
+    await expect(openBundle(withManifest(files, { ...files.manifest, heads: 4 }), { runtime: counting })).rejects.toMatchObject({ code: 'shape-mismatch' })
+    expect(open).toBe(0)
+    const bundle = await openBundle(files, { runtime: counting })
+    expect(open).toBe(2)
+    await bundle.release()
+    await bundle.release() // twice is once
+    expect(open).toBe(0)
+  })
+
+  it('refuses a graph that opens but does not run', async () => {
+    const failing = { name: 'a runtime that fails', open: async (graph: Uint8Array) => ({ ...(await nodeRuntime.open(graph)), run: () => Promise.reject(new Error('no memory')) }) }
+    await expect(openBundle(goldenBundle(golden), { runtime: failing })).rejects.toMatchObject({ code: 'bundle-refused', facts: { reason: 'runtime' } })
+  })
+
   it('refuses a graph that the runtime takes in neither form', async () => {
     const refusing = { name: 'a runtime that takes nothing', open: () => Promise.reject(new Error('no')) }
     await expect(openBundle(goldenBundle(golden), { runtime: refusing })).rejects.toMatchObject({ code: 'bundle-refused', facts: { reason: 'runtime' } })
