@@ -88,9 +88,9 @@ function toText({ decision, tried }: Route): string {
 
 function toSentence(decision: Route['decision']): string {
   if (decision.kind === 'skip') return `Skipped: ${decision.reason}.`
-  const { modelId, frames, destinations, results } = decision
+  const { modelId, frames, destinations } = decision
   const frameText = frames.length === 1 ? `frame ${frames[0]}` : `${frames.length} frames`
-  return `Predicted: ${frameText} by ${modelId}; ${results.join(', ')} to ${destinations.join(', ') || 'no destination'}.`
+  return `Predicted: ${frameText} by ${modelId}, results to ${destinations.join(', ') || 'no destination'}.`
 }
 
 process.exitCode = await main(process.argv.slice(2))

@@ -1,6 +1,6 @@
 /** An instance's facts and the rules in, the decision with its whole explanation out: the first rule whose every condition holds decides. */
 import type { RoutingFacts } from './routing-facts.ts'
-import type { Rule, RuleAction, Rules } from './rules-file.ts'
+import type { Rule, Rules } from './rules-file.ts'
 
 /** How an instance came in. */
 export interface Arrival {
@@ -19,8 +19,6 @@ export interface CheckedRule {
   readonly conditions: readonly CheckedCondition[]
 }
 
-type PredictAction = Extract<RuleAction, { model: string }>
-
 export type RouteDecision =
   | {
       readonly kind: 'predict'
@@ -28,7 +26,6 @@ export type RouteDecision =
       readonly modelId: string
       readonly frames: readonly number[]
       readonly destinations: readonly string[]
-      readonly results: PredictAction['results']
     }
   | { readonly kind: 'skip'; readonly rule: string | null; readonly reason: string }
 
@@ -53,7 +50,7 @@ function toDecision({ name, action }: Rule, { numberOfFrames }: RoutingFacts): R
   if ('skip' in action) return { kind: 'skip', rule: name, reason: action.skip }
   if (typeof action.frames === 'number' && action.frames > numberOfFrames) return { kind: 'skip', rule: name, reason: `it has no frame ${action.frames}` }
   const frames = action.frames === 'all' ? Array.from({ length: numberOfFrames }, (_, index) => index + 1) : [action.frames === 'first' ? 1 : action.frames]
-  return { kind: 'predict', rule: name, modelId: action.model, frames, destinations: action.destinations, results: action.results }
+  return { kind: 'predict', rule: name, modelId: action.model, frames, destinations: action.destinations }
 }
 
 function checkRule({ name, when }: Rule, facts: RoutingFacts, arrival: Arrival): CheckedRule {

@@ -30,10 +30,6 @@ const actionSchema = z.union([
     /** 'first', 'all', or the number of one, from 1. */
     frames: z.union([z.literal('first'), z.literal('all'), z.int().min(1)]).default('first'),
     destinations: z.array(z.string().min(1).max(64)).default([]),
-    results: z
-      .array(z.enum(['sr', 'sc', 'seg', 'pm', 'ko']))
-      .min(1)
-      .default(['sr', 'sc', 'seg', 'pm', 'ko']),
   }),
 ])
 
