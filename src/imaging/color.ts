@@ -13,7 +13,9 @@ import type { StoredValues } from './stored-values.ts'
  */
 export function rgbToUnit(values: StoredValues, bitsStored: number): Float32Array {
   const top = 2 ** bitsStored - 1
-  return Float32Array.from(values, (value) => value / top)
+  const rgb = new Float32Array(values.length)
+  for (let i = 0; i < values.length; i++) rgb[i] = (values[i] ?? 0) / top
+  return rgb
 }
 
 /**

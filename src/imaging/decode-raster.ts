@@ -174,10 +174,17 @@ function scaleSamples(samples: Uint8Array | Uint16Array): ScaledSamples {
     const range = rangeOf(samples)
     if (range.max <= 32_767) {
       const { window, apply, warnings } = fromRange(range)
-      return { window, warnings, pixels: Float32Array.from(samples, apply) }
+      return { window, warnings, pixels: mapSamples(samples, apply) }
     }
   }
-  return { window: { center: top / 2, width: top, function: 'NONE' }, warnings: [], pixels: Float32Array.from(samples, (value) => value / top) }
+  return { window: { center: top / 2, width: top, function: 'NONE' }, warnings: [], pixels: mapSamples(samples, (value) => value / top) }
+}
+
+/** A typed array's own map and from are an order of magnitude slower than this loop, on images of many megapixels. */
+function mapSamples(samples: Uint8Array | Uint16Array, show: (value: number) => number): Float32Array {
+  const pixels = new Float32Array(samples.length)
+  for (let i = 0; i < samples.length; i++) pixels[i] = show(samples[i] ?? 0)
+  return pixels
 }
 
 function rangeOf(samples: Uint16Array): { readonly min: number; readonly max: number } {
