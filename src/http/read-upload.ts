@@ -20,14 +20,15 @@ export interface UploadLimits {
 }
 
 /**
- * The bytes of the image that the request carries, held by `collector` until that is released.
+ * The bytes of the image that the request carries, held by `collector` until that is released. The format is told by the bytes alone:
+ * many a client declares a type that it never chose, as curl does with --data-binary.
  *
- * Throws: "media-type-unsupported" for a type that is not accepted, declared or found in the bytes; "body-too-large"; "overloaded";
+ * Throws: "media-type-unsupported" for bytes that begin as no format that is accepted; "body-too-large"; "overloaded";
  * "dicom-not-part10" for bytes declared as DICOM that are none; "parameter-invalid" or "request-malformed" for a form that is not one file.
  */
 export async function readUpload(request: Request, response: Response, collector: ByteCollector, limits: UploadLimits): Promise<Uint8Array> {
   const mediaType = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
-  if (!ACCEPTED_TYPES.includes(mediaType)) throw mediaTypeUnsupported('the declared type is none that is accepted')
+  if (mediaType.startsWith('multipart/') && mediaType !== FORM_TYPE) throw mediaTypeUnsupported('of the multipart types only a form is accepted')
   if ((request.headers['content-encoding'] ?? 'identity') !== 'identity') throw mediaTypeUnsupported('the body must not be compressed')
   refuseDeclaredLength(request, mediaType === FORM_TYPE ? limits.maxBodyBytes + FORM_OVERHEAD_BYTES : limits.maxBodyBytes, limits.maxBodyBytes)
   if (mediaType === FORM_TYPE) await readForm(request, response, collector, limits.maxBodyBytes)
