@@ -26,6 +26,7 @@ export type FrameDecoder = (frame: number) => Promise<StoredFrame>
  * "codestream-mismatch", "codec-failed", "bits-unsupported".
  */
 export function openFrames(file: DicomFile, description: PixelDescription): FrameDecoder {
+  checkColorTransform(file, description)
   const native = findNativePixels(file)
   if (native !== undefined) {
     const order = { bigEndian: file.transferSyntax.bigEndian, words: findElement(file.dataset, 'PixelData')?.vr === 'OW' }
@@ -35,6 +36,13 @@ export function openFrames(file: DicomFile, description: PixelDescription): Fram
   checkCompressible(file, description)
   const frames = findEncapsulatedFrames(file, description.numberOfFrames)
   return (frame) => decodeEncapsulated(frames[frame - 1] ?? new Uint8Array(0), file, description)
+}
+
+/** RCT and ICT are steps of JPEG 2000 and mean nothing elsewhere (PS3.3 C.7.6.3.1.2). */
+function checkColorTransform({ transferSyntax }: DicomFile, { photometricInterpretation }: PixelDescription): void {
+  const isTransformed = photometricInterpretation === 'YBR_RCT' || photometricInterpretation === 'YBR_ICT'
+  if (!isTransformed || transferSyntax.codec === 'jpeg-2000' || transferSyntax.codec === 'htj2k') return
+  throw new Problem('attributes-inconsistent', `${photometricInterpretation} is not used with ${transferSyntax.name}`, { keyword: 'PhotometricInterpretation' })
 }
 
 /** RLE holds any whole bytes; the decoders of codestreams give 8 or 16 bits. */

@@ -25,6 +25,7 @@ describe('openDicom', () => {
     ['attributes-inconsistent', { SamplesPerPixel: 3, PhotometricInterpretation: 'RGB', PlanarConfiguration: 2 }],
     ['attributes-inconsistent', { SamplesPerPixel: 3, PhotometricInterpretation: 'RGB', PixelRepresentation: 1 }],
     ['attributes-inconsistent', { Rows: [2, 0] }],
+    ['attributes-inconsistent', { SamplesPerPixel: 3, PhotometricInterpretation: 'YBR_RCT', BitsAllocated: 8, BitsStored: 8, HighBit: 7 }],
     ['bits-unsupported', { BitsAllocated: 0 }],
     ['bits-unsupported', { BitsAllocated: 12, BitsStored: 12, HighBit: 11 }],
     ['bits-unsupported', { BitsAllocated: 64 }],
