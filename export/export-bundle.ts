@@ -12,6 +12,7 @@ import { modelCard } from './model-card.ts'
 import { modelFacts, type Release } from './model-facts.ts'
 import { assertParity, compareWithReference, type ParityInput, type ParityReport } from './parity.ts'
 import { randomInput, realInput, syntheticInput } from './parity-inputs.ts'
+import { compareTail } from './tail-parity.ts'
 
 export interface ExportRequest {
   readonly checkpoint: Checkpoint
@@ -45,8 +46,9 @@ export async function exportBundle(request: ExportRequest, runtime: Runtime, pri
   if (data !== null) inputs.push(realInput(data, record.normalization, PARITY_IMAGES))
 
   const session = await runtime.open(graphs.graph)
+  const tail = await runtime.open(graphs.tail)
   try {
-    const parity = await compareWithReference(reference, session, inputs, PARITY_BOUND)
+    const parity = [...(await compareWithReference(reference, session, inputs, PARITY_BOUND)), ...(await compareTail(config, session, tail, inputs, PARITY_BOUND))]
     assertParity(parity, PARITY_BOUND)
     const evaluation = data === null ? null : await evaluateGraph(config, session, data, record.normalization, mask.mode === 'sample')
     const manifest = buildManifest(config, graphs, modelFacts(config, record, evaluation, request.release))
@@ -62,6 +64,7 @@ export async function exportBundle(request: ExportRequest, runtime: Runtime, pri
     return { files, parity }
   } finally {
     await session.release()
+    await tail.release()
   }
 }
 

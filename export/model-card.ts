@@ -73,7 +73,7 @@ function performanceSection({ record, evaluation, runtime }: CardSource): string
   return [
     `## Performance\n\nComputed by ${runtime} from the graph of this bundle. Accuracy at the most probable class.`,
     table(['split', 'AUC', 'accuracy', 'balanced accuracy', 'ECE', 'Brier', 'NLL', 'images'], rows),
-    `Test AUC ${fixed(test.auc)}, 95 % ${between(evaluation.aucInterval)} (bootstrap); test accuracy ${fixed(test.accuracy)}, 95 % ${between(evaluation.accuracyInterval)} (Wilson). The temperature was fitted on the validation split.`,
+    `Test AUC ${fixed(test.auc)}, 95 % ${between(evaluation.aucInterval)} (bootstrap); test accuracy ${fixed(test.accuracy)}, 95 % ${between(evaluation.accuracyInterval)} (Wilson). The temperature was fitted on the validation split.${calibrated.ece > test.ece ? ' On the test split it does not calibrate: the error rises, since validation is not distributed as test is.' : ''}`,
     table(['class', 'test images', 'recall, 95 % interval'], recalls),
     publishedSection(record.data.id, test),
   ].join('\n\n')

@@ -13,6 +13,7 @@ import { type MaskChoice, sha256 } from './build-manifest.ts'
 import { decodeTensor, type GoldenCase, type GoldenFile } from './golden-file.ts'
 import { compareTensors, compareWithReference, type ParityInput, type ParityReport } from './parity.ts'
 import { randomInput, realInput, syntheticInput } from './parity-inputs.ts'
+import { compareTail } from './tail-parity.ts'
 
 /** One graph form in one runtime. */
 export interface Verification {
@@ -42,14 +43,27 @@ export async function verifyBundle(files: BundleFiles, golden: GoldenFile, runti
       try {
         const about = { runtime: runtime.name, form }
         results.push({ ...about, witness: 'golden.json', reports: await compareWithGolden(session, golden, bound) })
-        if (weighed !== null)
-          results.push({ ...about, witness: 'TF.js', reports: await compareWithReference({ ...weighed, ...weighed.checkpoint }, session, inputsOf(weighed), bound) })
+        if (weighed !== null) results.push({ ...about, witness: 'TF.js', reports: await compareWithWeights(runtime, session, files, weighed) })
       } finally {
         await session.release()
       }
     }
   }
   return results
+}
+
+/** TF.js at every stage, and the tail against the graph. */
+async function compareWithWeights(runtime: Runtime, session: Session, { manifest, tail }: BundleFiles, weighed: Weighed): Promise<readonly ParityReport[]> {
+  const inputs = inputsOf(weighed)
+  const { config } = weighed.checkpoint
+  const reports = await compareWithReference({ ...weighed, ...weighed.checkpoint }, session, inputs, manifest.parity)
+  if (tail === null) return reports
+  const tailSession = await runtime.open(tail)
+  try {
+    return [...reports, ...(await compareTail(config, session, tailSession, inputs, manifest.parity))]
+  } finally {
+    await tailSession.release()
+  }
 }
 
 /** The bundle's graph as it is, and the other form: written out by inlining, or with functions from the weights. */

@@ -4,6 +4,7 @@ import { buildGraphs } from '../../export/build-graphs.ts'
 import { type MaskChoice, PARITY_BOUND } from '../../export/build-manifest.ts'
 import { assertParity, compareTensors, compareWithReference } from '../../export/parity.ts'
 import { randomInput, syntheticInput } from '../../export/parity-inputs.ts'
+import { compareTail } from '../../export/tail-parity.ts'
 import { initialWeights } from '../../models/initial-weights.ts'
 import { plainPrimitives } from '../../models/layers/plain-primitives.ts'
 import { DCMM_RELEASED, type DcmmOptions, type NetworkConfig, SBM_RELEASED, type SbmOptions } from '../../models/network-config.ts'
@@ -83,8 +84,14 @@ describe.each(cases)('the graph of %s', (_, config, mask = { mode: 'expected' })
     const weights = livelyWeights(config)
     const graphs = buildGraphs(config, weights, 'function', mask)
     const session = await nodeRuntime.open(graphs.graph)
-    const reports = await compareWithReference({ config, weights, mask, primitives: plainPrimitives }, session, [randomInput(config, 2), syntheticInput(config, 2)], PARITY_BOUND)
+    const tail = await nodeRuntime.open(graphs.tail)
+    const inputs = [randomInput(config, 2), syntheticInput(config, 2)]
+    const reports = [
+      ...(await compareWithReference({ config, weights, mask, primitives: plainPrimitives }, session, inputs, PARITY_BOUND)),
+      ...(await compareTail(config, session, tail, inputs, PARITY_BOUND)),
+    ]
     await session.release()
+    await tail.release()
     expect(() => assertParity(reports, PARITY_BOUND)).not.toThrow()
     const compared = new Set(reports.flatMap(({ stages }) => stages.map(({ stage }) => stage)))
     const declared = session.outputNames.filter((name) => !['values', 'residual'].includes(name))
