@@ -13,6 +13,7 @@ import type { Prediction, PredictRequest, RenderedMap, RenderRequest } from './d
 import { Problem } from './domain/problem.ts'
 import type { SourceReference } from './domain/source-reference.ts'
 import { explain, outputsNeeded } from './explain/explain.ts'
+import { needsRunWithoutStructure } from './explain/structure-layers.ts'
 import { decodeImage } from './imaging/decode-image.ts'
 import { toDisplayImage } from './imaging/to-display-image.ts'
 import { preprocessingSha256, toInputTensor } from './imaging/to-input-tensor.ts'
@@ -50,7 +51,7 @@ export async function predict(bundle: Bundle, request: PredictRequest, software:
   const input = toInputTensor(image, manifest.input)
   const preprocess = lap()
 
-  const outputs = await bundle.run(input, { outputs: needed, withoutStructure: manifest.structure !== null, seed: options.seed, samples: options.samples })
+  const outputs = await bundle.run(input, { outputs: needed, withoutStructure: needsRunWithoutStructure(manifest), seed: options.seed, samples: options.samples })
   const infer = lap()
 
   const explanation = await explain(manifest, outputs, bundle.tailFor(outputs), options)

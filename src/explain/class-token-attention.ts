@@ -1,11 +1,14 @@
 /** Attention of the last layer in, what the class token gives to each patch out, with and without the structure. */
 import type { ExplanationMap, MapRange } from '../domain/explanation.ts'
 import type { Manifest } from '../domain/manifest.ts'
-import type { NamedOutputs } from '../domain/outputs.ts'
+import type { OutputName } from '../domain/outputs.ts'
+import { Problem } from '../domain/problem.ts'
+import { softmax } from '../tensor/softmax.ts'
 import { buildMap, extremesOf } from './build-map.ts'
 import type { MapContext, MapMethod } from './map-method.ts'
 import { classTokenRows, meanOfRows, toHeadGrids, tokenCount, toPatchGrid } from './patch-grid.ts'
 import { declared, outputOf } from './read-outputs.ts'
+import { isOnlyInLastLayer, needsRunWithoutStructure } from './structure-layers.ts'
 
 const SOURCE = 'Vaswani et al., arXiv:1706.03762, equation 1; row of the class token'
 const CLASS_AGNOSTIC = 'class-agnostic: the same map for every class'
@@ -16,7 +19,7 @@ export const classTokenAttention: MapMethod = {
   isDefault: true,
   readsTail: false,
   needs: (manifest) => declared(manifest, 'attention'),
-  build: (context) => attentionMap(context, context.outputs.asTrained, 'attention', 'Attention of the class token', 'mean over heads of the last layer'),
+  build: (context) => attentionMap(context, rowsAsTrained(context), 'attention', 'Attention of the class token', 'mean over heads of the last layer'),
 }
 
 export const attentionWithoutStructure: MapMethod = {
@@ -24,21 +27,22 @@ export const attentionWithoutStructure: MapMethod = {
   title: 'Attention of the class token without the structure',
   isDefault: false,
   readsTail: false,
-  needs: (manifest) => (manifest.structure?.structureInput ? declared(manifest, 'attention') : null),
+  needs: needsBoth,
   build: (context) =>
     attentionMap(
       context,
-      withoutStructure(context),
+      rowsWithoutStructure(context),
       'attention-without-structure',
       'Attention of the class token without the structure',
       'mean over heads of the last layer, the structure removed in every layer',
     ),
 }
 
-function attentionMap(context: MapContext, outputs: NamedOutputs, name: string, title: string, method: string): ExplanationMap {
+/** Rows of the class token, [head][token]. */
+type Rows = readonly ArrayLike<number>[]
+
+function attentionMap(context: MapContext, rows: Rows, name: string, title: string, method: string): ExplanationMap {
   const { manifest } = context
-  const rows = classTokenRows(outputOf(outputs, 'attention'), manifest)
-  const tokens = tokenCount(manifest)
   return buildMap({
     name,
     title,
@@ -48,7 +52,7 @@ function attentionMap(context: MapContext, outputs: NamedOutputs, name: string, 
     grid: toPatchGrid(meanOfRows(rows), manifest),
     heads: toHeadGrids(rows, manifest),
     ...sharedRange(context),
-    marks: [{ value: 1 / tokens, label: 'uniform' }],
+    marks: [{ value: 1 / tokenCount(manifest), label: 'uniform' }],
     unit: 'attention weight',
     method: `${method}; row of the class token; limits shared with and without the structure`,
     source: SOURCE,
@@ -56,20 +60,39 @@ function attentionMap(context: MapContext, outputs: NamedOutputs, name: string, 
   })
 }
 
-/** [0, max] over both runs, so that the two maps can be laid side by side. */
-function sharedRange(context: MapContext): { range: MapRange; headRange: MapRange } {
-  const { manifest, outputs } = context
-  const runs = [outputs.asTrained, outputs.withoutStructure].filter((run) => run?.attention !== undefined)
-  const rows = runs.map((run) => classTokenRows(outputOf(run ?? {}, 'attention'), manifest))
-  return {
-    range: { min: 0, max: Math.max(...rows.map((heads) => extremesOf(toPatchGrid(meanOfRows(heads), manifest).data).max)) || 1 },
-    headRange: { min: 0, max: Math.max(...rows.map((heads) => extremesOf(toHeadGrids(heads, manifest).data).max)) || 1 },
-  }
+function rowsAsTrained({ manifest, outputs }: MapContext): Rows {
+  return classTokenRows(outputOf(outputs.asTrained, 'attention'), manifest)
 }
 
-/** Throws: "output-missing" where no second run was made. */
-export function withoutStructure(context: MapContext): NamedOutputs {
-  return context.outputs.withoutStructure ?? {}
+/**
+ * The class token's attention were there no structure: of the second run, or, where the structure is in the last layer alone, the softmax of that layer's scores, which is the same.
+ *
+ * Throws: "output-missing".
+ */
+function rowsWithoutStructure({ manifest, outputs }: MapContext): Rows {
+  if (outputs.withoutStructure !== null) return classTokenRows(outputOf(outputs.withoutStructure, 'attention'), manifest)
+  if (!isOnlyInLastLayer(manifest)) throw new Problem('output-missing', 'the map needs a run without the structure', { output: 'attention' })
+  return classTokenRows(outputOf(outputs.asTrained, 'scores'), manifest).map((row) => softmax(row))
+}
+
+function hasRowsWithoutStructure({ manifest, outputs }: MapContext): boolean {
+  return outputs.withoutStructure?.attention !== undefined || (outputs.withoutStructure === null && isOnlyInLastLayer(manifest) && outputs.asTrained.scores !== undefined)
+}
+
+function needsBoth(manifest: Manifest): readonly OutputName[] | null {
+  if (manifest.structure === null) return null
+  if (needsRunWithoutStructure(manifest)) return manifest.structure.structureInput === null ? null : declared(manifest, 'attention')
+  return declared(manifest, 'attention', 'scores')
+}
+
+/** [0, max] over both, so that the two maps can be laid side by side. */
+function sharedRange(context: MapContext): { range: MapRange; headRange: MapRange } {
+  const { manifest } = context
+  const both = [rowsAsTrained(context), ...(hasRowsWithoutStructure(context) ? [rowsWithoutStructure(context)] : [])]
+  return {
+    range: { min: 0, max: Math.max(...both.map((rows) => extremesOf(toPatchGrid(meanOfRows(rows), manifest).data).max)) || 1 },
+    headRange: { min: 0, max: Math.max(...both.map((rows) => extremesOf(toHeadGrids(rows, manifest).data).max)) || 1 },
+  }
 }
 
 export const delta: MapMethod = {
@@ -77,15 +100,14 @@ export const delta: MapMethod = {
   title: 'Change of attention by the structure',
   isDefault: true,
   readsTail: false,
-  needs: (manifest) => (manifest.structure?.structureInput ? declared(manifest, 'attention') : null),
+  needs: needsBoth,
   build: deltaMap,
 }
 
 function deltaMap(context: MapContext): ExplanationMap {
   const { manifest } = context
-  const trained = classTokenRows(outputOf(context.outputs.asTrained, 'attention'), manifest)
-  const base = classTokenRows(outputOf(withoutStructure(context), 'attention'), manifest)
-  const rows = trained.map((row, head) => Float64Array.from(row, (value, key) => value - (base[head]?.[key] ?? 0)))
+  const base = rowsWithoutStructure(context)
+  const rows = rowsAsTrained(context).map((row, head) => Float64Array.from(row, (value, key) => value - (base[head]?.[key] ?? 0)))
   const toClassToken = meanOfRows(rows)[manifest.classTokenIndex] ?? 0
   return buildMap({
     name: 'delta',

@@ -15,7 +15,7 @@ import type { MapContext } from './map-method.ts'
 import { outputOf } from './read-outputs.ts'
 import { shapleyValues } from './shapley.ts'
 import { structureFacts } from './structure-facts.ts'
-import { isOnlyInLastLayer } from './structure-layers.ts'
+import { isOnlyInLastLayer, needsRunWithoutStructure } from './structure-layers.ts'
 import { createTailStudy, logitsOf, STRUCTURE_REMOVED, type TailStudy, tailNeeds } from './tail-study.ts'
 import { uncertaintyOf } from './uncertainty.ts'
 
@@ -30,6 +30,7 @@ const ALWAYS: readonly OutputName[] = ['logits', 'degree', 'bias', 'mask']
 export function outputsNeeded(manifest: Manifest, maps: readonly string[] | null): readonly OutputName[] {
   const methods = methodsFor(manifest, maps)
   const needed = new Set<OutputName>(ALWAYS.filter((name) => manifest.outputs[name] !== undefined))
+  if (manifest.structure !== null && !needsRunWithoutStructure(manifest)) for (const name of tailNeeds(manifest)) needed.add(name)
   for (const method of methods) {
     for (const name of method.needs(manifest) ?? []) needed.add(name)
     if (method.readsTail) for (const name of tailNeeds(manifest)) needed.add(name)

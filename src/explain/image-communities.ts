@@ -1,7 +1,7 @@
 /** Memberships of every head in, one labelling of the image's patches out. */
 import type { CommunityFacts } from '../domain/explanation.ts'
 import { Problem } from '../domain/problem.ts'
-import { averageLink, cutTree, meanSilhouette } from '../tensor/average-link.ts'
+import { averageLink, clusterDistances, cutTree, joinClusters, meanSilhouette } from '../tensor/average-link.ts'
 import { at, type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { MOST_LABELS } from './build-map.ts'
 import { type TokenLayout, tokenCount } from './patch-grid.ts'
@@ -102,13 +102,20 @@ function toDistances(alike: Float64Array, patches: number): Float64Array {
   return distance
 }
 
+/** The cut of the tree whose mean silhouette is largest; fewer communities of equals. */
 function bestCut(distance: Float64Array, patches: number): { labels: Int32Array; count: number; silhouette: number | null } {
   const merges = averageLink(distance, patches)
   const distinct = 1 + merges.filter((merge) => merge.height > 0).length
+  const most = Math.min(MOST_LABELS, distinct)
   let best: { labels: Int32Array; count: number; silhouette: number | null } = { labels: new Int32Array(patches), count: 1, silhouette: null }
-  for (let count = 2; count <= Math.min(MOST_LABELS, distinct); count++) {
+  // Coarser cuts join clusters of the finest, so distances are summed once.
+  const finest = cutTree(merges, patches, most)
+  const first = Array.from({ length: most }, (_, cluster) => finest.indexOf(cluster))
+  const sums = clusterDistances(distance, finest, most)
+  for (let count = 2; count <= most; count++) {
     const labels = cutTree(merges, patches, count)
-    const silhouette = meanSilhouette(distance, labels, count)
+    const into = first.map((patch) => labels[patch] ?? 0)
+    const silhouette = meanSilhouette(joinClusters(sums, into, count), labels)
     if (best.silhouette === null || silhouette > best.silhouette) best = { labels, count, silhouette }
   }
   return best

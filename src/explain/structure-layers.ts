@@ -22,3 +22,15 @@ export function reachNote(manifest: Manifest): string {
   const others = isOnlyInLastLayer(manifest) ? 'no other layer has the structure' : 'earlier structured layers also act between patches'
   return `the layer shown is the last: between patches it describes, only the row of the class token reaches this prediction; ${others}`
 }
+
+/**
+ * Whether only a second run can tell what the network would answer without its structure.
+ *
+ * Where the last layer alone carries it, the bundle's tail gives the same for a thousandth of the work.
+ */
+export function needsRunWithoutStructure(manifest: Manifest): boolean {
+  if (manifest.structure === null) return false
+  const { scores, values, residual } = manifest.outputs
+  const hasTail = manifest.tail !== null && scores !== undefined && values !== undefined && residual !== undefined
+  return !(hasTail && isOnlyInLastLayer(manifest))
+}

@@ -81,26 +81,51 @@ export function cutTree(merges: readonly Merge[], items: number, clusters: numbe
   })
 }
 
+/** Sums of distances from every item to every cluster, and the clusters' sizes: what silhouettes are made of. */
+export interface ClusterDistances {
+  /** [item, cluster] */
+  readonly sums: Float64Array
+  readonly sizes: Float64Array
+}
+
+/** The sums over a labelling; distance is [item, item]. */
+export function clusterDistances(distance: Float64Array, labels: Int32Array, clusters: number): ClusterDistances {
+  const items = labels.length
+  const sums = new Float64Array(items * clusters)
+  const sizes = new Float64Array(clusters)
+  for (const label of labels) sizes[label]!++
+  for (let item = 0; item < items; item++) {
+    for (let other = 0; other < items; other++) sums[item * clusters + labels[other]!]! += distance[item * items + other]!
+  }
+  return { sums, sizes }
+}
+
+/** The sums when clusters are joined: `into` names the new cluster of each old one. */
+export function joinClusters({ sums, sizes }: ClusterDistances, into: ArrayLike<number>, clusters: number): ClusterDistances {
+  const before = sizes.length
+  const items = sums.length / before
+  const joined = { sums: new Float64Array(items * clusters), sizes: new Float64Array(clusters) }
+  for (let cluster = 0; cluster < before; cluster++) joined.sizes[into[cluster]!]! += sizes[cluster]!
+  for (let item = 0; item < items; item++) for (let cluster = 0; cluster < before; cluster++) joined.sums[item * clusters + into[cluster]!]! += sums[item * before + cluster]!
+  return joined
+}
+
 /**
  * Mean silhouette width of a clustering, -1 to 1; an item alone in its cluster counts 0.
  *
  * Source: Rousseeuw, J. Comput. Appl. Math. 20 (1987) 53-65, equation 2.
  */
-export function meanSilhouette(distance: Float64Array, labels: Int32Array, clusters: number): number {
-  const items = labels.length
-  const sizes = new Float64Array(clusters)
-  for (const label of labels) sizes[label]!++
+export function meanSilhouette({ sums, sizes }: ClusterDistances, labels: Int32Array): number {
+  const clusters = sizes.length
   let total = 0
-  for (let item = 0; item < items; item++) {
+  for (let item = 0; item < labels.length; item++) {
     const own = labels[item]!
     if (sizes[own] === 1) continue
-    const sums = new Float64Array(clusters)
-    for (let other = 0; other < items; other++) sums[labels[other]!]! += distance[item * items + other]!
-    const within = sums[own]! / (sizes[own]! - 1)
+    const within = sums[item * clusters + own]! / (sizes[own]! - 1)
     let nearest = Number.POSITIVE_INFINITY
-    for (let cluster = 0; cluster < clusters; cluster++) if (cluster !== own) nearest = Math.min(nearest, sums[cluster]! / sizes[cluster]!)
+    for (let cluster = 0; cluster < clusters; cluster++) if (cluster !== own) nearest = Math.min(nearest, sums[item * clusters + cluster]! / sizes[cluster]!)
     const larger = Math.max(within, nearest)
     if (larger > 0) total += (nearest - within) / larger
   }
-  return items === 0 ? 0 : total / items
+  return labels.length === 0 ? 0 : total / labels.length
 }

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Explanation, ExplanationMap } from '../../src/domain/explanation.ts'
 import { explain, outputsNeeded } from '../../src/explain/explain.ts'
+import { needsRunWithoutStructure } from '../../src/explain/structure-layers.ts'
 import { type Bundle, openBundle } from '../../src/infer/load-bundle.ts'
 import { at, type Tensor, tensorOf } from '../../src/tensor/tensor.ts'
 import { excess, GOLDEN_TOLERANCE, loadGolden } from '../models/support/golden.ts'
@@ -51,6 +52,23 @@ describe.each(['dcmm', 'dcmm-all', 'sbm-expected'] as const)('the explanation of
     const change = golden.expected.get('logits')!.data[0]! - golden.expected.get('explain.logitsWithoutStructureInLastLayer')!.data[0]!
     expect(Math.abs(numbers['sum']! - change)).toBeLessThan(3e-5)
     expect(notes.join()).not.toContain('not converged')
+  })
+
+  it('needs no second run where the last layer alone carries the structure: counterfactual and delta are the same from the tail', async () => {
+    const maps = ['delta', 'attention-without-structure']
+    expect(needsRunWithoutStructure(bundle.manifest)).toBe(name !== 'dcmm')
+    if (needsRunWithoutStructure(bundle.manifest)) {
+      expect(outputsNeeded(bundle.manifest, maps)).not.toContain('values')
+      return
+    }
+    const outputs = await bundle.run(goldenInput(golden, 1), { outputs: outputsNeeded(bundle.manifest, maps), withoutStructure: false, seed: 0, samples: 0 })
+    const fromTail = await explain(bundle.manifest, outputs, bundle.tailFor(outputs), { frame: 1, maps, explainedClass: null, seed: 0, samples: 0 })
+    const fromRun = await explainImage(1, fromTail.explainedClass, maps)
+    expect(fromTail.counterfactual?.scope).toBe('network')
+    fromRun.counterfactual!.classes.forEach(({ logit }, i) => {
+      expect(Math.abs(fromTail.counterfactual!.classes[i]!.logit - logit)).toBeLessThan(1e-5)
+    })
+    for (const map of maps) expect(excess(mapNamed(fromTail, map).heads!, mapNamed(fromRun, map).heads!, { absolute: 1e-6, relative: 1e-5 })).toBeLessThanOrEqual(1)
   })
 
   it('gives the same logits whatever maps are asked for', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { averageLink, cutTree, meanSilhouette } from '../../src/tensor/average-link.ts'
+import { averageLink, clusterDistances, cutTree, joinClusters, meanSilhouette } from '../../src/tensor/average-link.ts'
 import { gaussLegendre } from '../../src/tensor/gauss-legendre.ts'
 import { correlation, rankCorrelation, ranks } from '../../src/tensor/rank-correlation.ts'
 import { softmax } from '../../src/tensor/softmax.ts'
@@ -119,7 +119,13 @@ describe('averageLink', () => {
 
   it('has the silhouette worked out by hand', () => {
     // Two pairs one apart inside and ten apart between: each point (b - 1)/b with b = 10 or 11 mean distance 10.5 or 9.5.
-    const width = meanSilhouette(distances([0, 1, 10, 11]), Int32Array.of(0, 0, 1, 1), 2)
+    const width = meanSilhouette(clusterDistances(distances([0, 1, 10, 11]), Int32Array.of(0, 0, 1, 1), 2), Int32Array.of(0, 0, 1, 1))
     expect(width).toBeCloseTo((2 * (9.5 / 10.5) + 2 * (8.5 / 9.5)) / 4, 12)
+  })
+
+  it('sums the distances of joined clusters as if they had been one', () => {
+    const distance = distances([0, 1, 4, 6, 20])
+    const joined = joinClusters(clusterDistances(distance, Int32Array.of(0, 1, 1, 2, 2), 3), [0, 1, 0], 2)
+    expect(joined).toEqual(clusterDistances(distance, Int32Array.of(0, 1, 1, 0, 0), 2))
   })
 })

@@ -1,0 +1,130 @@
+/** What explanations cost: CPU time of a run with maps over that of the same run with logits alone, and of a drawn overlay over one that libvips writes. */
+import sharp from 'sharp'
+import { buildGraphs } from '../../export/build-graphs.ts'
+import { buildManifest } from '../../export/build-manifest.ts'
+import { aligned } from '../../export/parity-table.ts'
+import { initialWeights } from '../../models/initial-weights.ts'
+import { DCMM_RELEASED, type NetworkConfig } from '../../models/network-config.ts'
+import type { InputTensor } from '../../src/domain/image.ts'
+import { explain, outputsNeeded } from '../../src/explain/explain.ts'
+import { needsRunWithoutStructure } from '../../src/explain/structure-layers.ts'
+import { type Bundle, openBundle } from '../../src/infer/load-bundle.ts'
+import { drawOverlay } from '../../src/render/draw-map.ts'
+import { chooseLook } from '../../src/render/map-look.ts'
+import { renderMap } from '../../src/render/render-map.ts'
+import { tensorOf } from '../../src/tensor/tensor.ts'
+import { gridOf, labelMapOf, mapOf, requestOf, wholePlacement } from '../render/render-case.ts'
+
+const middle: NetworkConfig = {
+  network: 'dcmm-vit',
+  imageSize: 128,
+  channels: 1,
+  patchSize: 8,
+  patchOverlap: 0,
+  width: 192,
+  depth: 6,
+  heads: 6,
+  mlpRatio: 4,
+  classes: 2,
+  layerNormEps: 1e-6,
+  structuredLayers: [5],
+  dcmm: { ...DCMM_RELEASED, communities: 16, thetaActivation: 'softplus' },
+  sbm: null,
+}
+const NETWORKS: readonly [string, NetworkConfig, number][] = [
+  ['DCMM-ViT 128 px, patch 8, width 192, 6 layers', middle, 40],
+  ['DCMM-ViT small, 224 px, patch 16', { ...middle, imageSize: 224, channels: 3, patchSize: 16, width: 384, depth: 12, heads: 12, structuredLayers: [11] }, 12],
+]
+const SETS: readonly [string, readonly string[] | null][] = [
+  ['counterfactual and attention', ['attention']],
+  ['the default maps', null],
+  ['default and knock-out', ['communities', 'attention', 'degree', 'delta', 'evidence', 'structure-attribution', 'knockout']],
+  ['default and Shapley values', ['communities', 'attention', 'degree', 'delta', 'evidence', 'structure-attribution', 'shapley']],
+]
+
+export async function bench(): Promise<string> {
+  const blocks: string[] = []
+  for (const [name, config, rounds] of NETWORKS) blocks.push(await benchNetwork(name, config, rounds))
+  blocks.push(await benchOverlay())
+  return `CPU time of one image, medians of interleaved rounds; 'here' is what this machine took.\n\n${blocks.join('\n')}`
+}
+
+async function benchNetwork(name: string, config: NetworkConfig, rounds: number): Promise<string> {
+  const bundle = await openBundle(bundleOf(config))
+  const input = inputOf(config)
+  const variants: [string, () => Promise<unknown>][] = [['logits alone', () => bundle.run(input, { outputs: ['logits'], withoutStructure: false, seed: 0, samples: 0 })]]
+  for (const [set, maps] of SETS) variants.push([set, () => explained(bundle, input, maps)])
+  const times = await interleaved(variants, rounds)
+  await bundle.release()
+  return table(name, variants, times)
+}
+
+async function explained(bundle: Bundle, input: InputTensor, maps: readonly string[] | null): Promise<unknown> {
+  const { manifest } = bundle
+  const outputs = await bundle.run(input, { outputs: outputsNeeded(manifest, maps), withoutStructure: needsRunWithoutStructure(manifest), seed: 0, samples: 0 })
+  return explain(manifest, outputs, bundle.tailFor(outputs), { frame: 1, maps, explainedClass: null, seed: 0, samples: 0 })
+}
+
+function bundleOf(config: NetworkConfig): Parameters<typeof openBundle>[0] {
+  const graphs = buildGraphs(config, initialWeights(config, 1), 'function', { mode: 'expected' })
+  const words = { id: 'bench', version: '1', title: 'bench', createdAt: '2026-01-01T00:00:00Z', intendedUse: '', limits: [], licence: '', attributions: [] }
+  const classes = ['a', 'b'].map((name) => ({ name, code: null }))
+  const normalization = Array.from({ length: config.channels }, () => 0.5)
+  const input = { fit: 'crop' as const, resize: 'bilinear-antialias' as const, mean: normalization, deviation: normalization, modalities: [] }
+  const manifest = buildManifest(config, graphs, { ...words, input, classes, temperature: null, training: null, metrics: [] })
+  return { manifest, manifestBytes: new TextEncoder().encode(JSON.stringify(manifest)), graph: graphs.graph, tail: graphs.tail, signature: null }
+}
+
+function inputOf({ channels, imageSize }: NetworkConfig): InputTensor {
+  const pixels = Float32Array.from({ length: channels * imageSize ** 2 }, (_, i) => Math.sin(i / 7) + Math.cos(i / 301))
+  return { pixels: tensorOf(pixels, [channels, imageSize, imageSize]), placement: { ...wholePlacement(imageSize, imageSize), inputHeight: imageSize, inputWidth: imageSize } }
+}
+
+/** 1024 x 1024 with the noise of an X-ray. */
+async function benchOverlay(): Promise<string> {
+  const side = 1024
+  const pixels = Uint8Array.from({ length: side * side }, (_, i) => 128 + 80 * Math.sin(i / 300_000) + 30 * Math.sin((i % side) / 90) + (((i * 2654435761) >>> 24) % 9))
+  const display = { rows: side, columns: side, channels: 1 as const, pixels }
+  const attention = mapOf(gridOf(14, 14, (row, column) => Math.exp(-((row - 7) ** 2 + (column - 4) ** 2) / 9)))
+  const labels = labelMapOf(gridOf(14, 14, (row, column) => (row >> 2) + (column >> 3)))
+  const request = requestOf(attention, display, wholePlacement(side, side))
+  const canvas = { width: side, height: side, source: { top: 0, left: 0, height: side, width: side } }
+  const drawn = drawOverlay(display, request.placement, chooseLook(attention, request.options), canvas, 0.4)
+  const raw = { raw: { width: side, height: side, channels: 3 as const } }
+  const variants: [string, () => Promise<unknown>][] = [
+    ['libvips writes a ready overlay, level 6', () => sharp(drawn.pixels, raw).png({ compressionLevel: 6 }).toBuffer()],
+    ['libvips writes a ready overlay, level 1', () => sharp(drawn.pixels, raw).png({ compressionLevel: 1 }).toBuffer()],
+    ['overlay drawn and written', () => renderMap(request)],
+    ['overlay of communities', () => renderMap(requestOf(labels, display, request.placement))],
+    ['heat map, indexed', () => renderMap(requestOf(attention, display, request.placement, { style: 'heat' }))],
+  ]
+  return table('overlay of 1024 x 1024', variants, await interleaved(variants, 15))
+}
+
+async function interleaved(variants: readonly [string, () => Promise<unknown>][], rounds: number): Promise<number[][]> {
+  const times: number[][] = variants.map(() => [])
+  for (let round = -2; round < rounds; round++) {
+    for (const [i, [, run]] of variants.entries()) {
+      const start = process.cpuUsage()
+      await run()
+      const { user, system } = process.cpuUsage(start)
+      if (round >= 0) times[i]?.push((user + system) / 1000) // the first rounds warm up
+    }
+  }
+  return times
+}
+
+function table(name: string, variants: readonly [string, unknown][], times: readonly number[][]): string {
+  const base = times[0] ?? []
+  const rows = variants.map(([variant], i) => [
+    variant,
+    median((times[i] ?? []).map((time, round) => time / (base[round] ?? Number.NaN))).toFixed(3),
+    `${median(times[i] ?? []).toFixed(1)} ms`,
+  ])
+  return aligned([[name, 'ratio', 'here'], ...rows])
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
