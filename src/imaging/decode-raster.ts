@@ -12,12 +12,13 @@ import { fromRange, warning } from './window.ts'
 sharp.block({ operation: ['VipsForeignLoad'] })
 sharp.unblock({ operation: ['VipsForeignLoadPng', 'VipsForeignLoadJpeg'] })
 
-/** Interleaved samples as the file holds them, alpha included, and what the file says of them. */
+/** Samples of a file and what the file says of them. */
 export interface OpenRaster {
   readonly raster: Raster
   readonly facts: RasterFacts
 }
 
+/** Interleaved samples as the file holds them, alpha included. */
 export interface Raster {
   readonly rows: number
   readonly columns: number

@@ -60,7 +60,9 @@ function runWorker(range: Range, onMessage: (message: Message) => void, limitMs 
     const watchdog = setInterval(() => {
       const number = Atomics.load(current, 0)
       if (number !== seen.number) seen = { number, since: performance.now() }
-      else if (number >= 0 && performance.now() - seen.since > limitMs) worker.terminate().then(() => finish({ case: number, what: `longer than ${limitMs} ms` }))
+      if (number < 0 || performance.now() - seen.since <= limitMs) return
+      clearInterval(watchdog)
+      worker.terminate().then(() => finish({ case: number, what: `longer than ${limitMs} ms` }))
     }, 100)
     worker.on('message', onMessage)
     worker.on('error', (error) => finish({ case: Atomics.load(current, 0), what: String(error) }))
