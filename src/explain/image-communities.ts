@@ -2,6 +2,7 @@
 import type { CommunityFacts } from '../domain/explanation.ts'
 import { Problem } from '../domain/problem.ts'
 import { averageLink, clusterDistances, cutTree, joinClusters, meanSilhouette } from '../tensor/average-link.ts'
+import { gram } from '../tensor/gram.ts'
 import { at, type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { MOST_LABELS } from './build-map.ts'
 import { type TokenLayout, tokenCount } from './patch-grid.ts'
@@ -30,7 +31,7 @@ export interface ImageCommunities {
  */
 export function coMembership(memberships: readonly Tensor[], layout: TokenLayout): Float64Array {
   const patches = layout.patchGrid.height * layout.patchGrid.width
-  return innerProducts(patchFeatures(memberships, layout), patches)
+  return gram(patchFeatures(memberships, layout), patches)
 }
 
 /** [patch, head and community], scaled so that the inner product of two patches is the mean over heads. */
@@ -51,21 +52,6 @@ function patchFeatures(memberships: readonly Tensor[], layout: TokenLayout): Flo
     }
   }
   return features
-}
-
-/** x x^T of x [row, column]. */
-function innerProducts(x: Float64Array, rows: number): Float64Array {
-  const width = x.length / rows
-  const products = new Float64Array(rows * rows)
-  for (let i = 0; i < rows; i++) {
-    for (let j = i; j < rows; j++) {
-      let sum = 0
-      for (let k = 0, a = i * width, b = j * width; k < width; k++, a++, b++) sum += (x[a] ?? 0) * (x[b] ?? 0)
-      products[i * rows + j] = sum
-      products[j * rows + i] = sum
-    }
-  }
-  return products
 }
 
 /**

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { averageLink, clusterDistances, cutTree, joinClusters, meanSilhouette } from '../../src/tensor/average-link.ts'
 import { gaussLegendre } from '../../src/tensor/gauss-legendre.ts'
+import { gram } from '../../src/tensor/gram.ts'
 import { correlation, rankCorrelation, ranks } from '../../src/tensor/rank-correlation.ts'
 import { softmax } from '../../src/tensor/softmax.ts'
 
@@ -81,6 +82,23 @@ describe('gaussLegendre', () => {
       const integral = nodes.reduce((sum, node, i) => sum + weights[i]! * node ** power, 0)
       expect(integral).toBeCloseTo(1 / (power + 1), 12)
     }
+  })
+})
+
+describe('gram', () => {
+  it('is the inner product of every pair, for any number of columns', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 6 }), fc.integer({ min: 1, max: 11 }), fc.array(finite, { minLength: 66, maxLength: 66 }), (rows, columns, values) => {
+        const x = Float64Array.from(values.slice(0, rows * columns))
+        const products = gram(x, rows)
+        for (let i = 0; i < rows; i++) {
+          for (let j = 0; j < rows; j++) {
+            const expected = Array.from({ length: columns }, (_, k) => x[i * columns + k]! * x[j * columns + k]!).reduce((sum, value) => sum + value, 0)
+            expect(Math.abs(products[i * rows + j]! - expected)).toBeLessThan(1e-9)
+          }
+        }
+      }),
+    )
   })
 })
 
