@@ -5,6 +5,8 @@ import { aligned } from '../../export/parity-table.ts'
 import { feedsOf } from '../../export/stages.ts'
 import { initialWeights } from '../../models/initial-weights.ts'
 import { DCMM_RELEASED, type NetworkConfig, SBM_RELEASED } from '../../models/network-config.ts'
+import { checkGraph } from '../../src/infer/check-graph.ts'
+import { inlineFunctions } from '../../src/infer/inline-functions.ts'
 import { nodeRuntime } from '../../src/infer/node-runtime.ts'
 import type { Session } from '../../src/infer/runtime.ts'
 import { randomBits } from '../../src/tensor/counter-random.ts'
@@ -48,13 +50,16 @@ async function benchNetwork(name: string, config: NetworkConfig): Promise<string
   const { model } = buildNetwork(config, initialWeights(config, 1))
   const logits = model.graph.outputs.filter((output) => output.name === 'logits')
   const bare = await nodeRuntime.open(encodeModel({ ...model, graph: { ...model.graph, outputs: logits } }))
-  const full = await nodeRuntime.open(encodeModel(model))
+  const bytes = encodeModel(model)
+  const full = await nodeRuntime.open(bytes)
+  const writtenOut = await nodeRuntime.open(inlineFunctions(checkGraph(bytes)))
   const last = config.depth - 1
   const common = ['logits', `attention.${last}`]
   const structure = config.sbm === null ? [`membership.${last}`, `degree.${last}`, `bias.${last}`] : [`query_loading.${last}`, `key_loading.${last}`, `mask.${last}`]
   const variants: [string, Session, readonly string[], boolean][] = [
     ['only logits declared', bare, ['logits'], false],
     ['all declared, logits asked for', full, ['logits'], false],
+    ['the same, functions written out', writtenOut, ['logits'], false],
     ['and last attention', full, common, false],
     ["and the last layer's structure", full, [...common, ...structure], false],
     ['and what the tail needs', full, [...common, ...structure, 'scores', 'values', 'residual'], false],
@@ -64,6 +69,7 @@ async function benchNetwork(name: string, config: NetworkConfig): Promise<string
   const times = await interleaved(config, variants)
   await bare.release()
   await full.release()
+  await writtenOut.release()
   const rows = variants.map(([variant], i) => [variant, ratio(times[i] ?? [], times[0] ?? []).toFixed(3), `${median(times[i] ?? []).toFixed(2)} ms`])
   return aligned([[name, 'ratio', 'here'], ...rows])
 }
