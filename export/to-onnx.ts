@@ -12,12 +12,12 @@ import { invalid, parseCommand, parseDate, parseMask, readFile, runCommand } fro
 import { exportBundle } from './export-bundle.ts'
 import { parityTable } from './parity-table.ts'
 
-const HELP = `npm run export -- <checkpoint.safetensors> --date YYYY-MM-DDThh:mm:ssZ [options]
+const HELP = `npm run export -- <checkpoint.safetensors> [options]
 
 Writes <out>/<id>/: manifest.json, model.onnx, tail.onnx, golden.json, README.md (the model card). TF.js and ONNX Runtime are
 compared at every stage first; a bundle that fails is not written.
 
-  --date DATE          creation date of the bundle, UTC; an argument, so that equal commands give equal bytes
+  --date DATE          creation date of the bundle, UTC (default: now); where it is given, equal commands give equal bytes
   --data FILE          the data set: adds real inputs to the comparison, and the test figures, calibration and card tables
   --allow-data SHA256  read this data file though it is no known one; may be repeated
   --ops FORM           function (default: the custom domain's functions) or standard (written out)
@@ -49,11 +49,15 @@ async function exportCommand(args: readonly string[]): Promise<string> {
   const [checkpointFile, ...more] = positionals
   if (values.help || args.length === 0) return HELP
   if (checkpointFile === undefined || more.length > 0) throw invalid('checkpoint', 'one checkpoint is needed')
-  if (values.date === undefined) throw invalid('date', "the bundle's date is missing: --date YYYY-MM-DDThh:mm:ssZ")
   const bytes = readFile(checkpointFile, 'checkpoint')
   const checkpoint = readCheckpoint(bytes)
   const { recipe } = trainingRecordOf(checkpoint)
-  const release = { id: values.id ?? `${recipe}-v1`, version: values.version, createdAt: parseDate(values.date), checkpointSha256: sha256(bytes) }
+  const release = {
+    id: values.id ?? `${recipe}-v1`,
+    version: values.version,
+    createdAt: parseDate(values.date ?? `${new Date().toISOString().slice(0, 19)}Z`),
+    checkpointSha256: sha256(bytes),
+  }
   const data = values.data === undefined ? null : readDataSet(readFile(values.data, 'data file'), { allowed: values['allow-data'] ?? [] })
   const mask = parseMask(values.mask)
   await chooseBackend(parseBackendName(values.backend))

@@ -48,7 +48,7 @@ describe('npm run export, verify and sign', () => {
   }, 240_000)
 
   const refused: [string, string, () => string[], string][] = [
-    ['to-onnx.ts', 'no date', () => [at('model.safetensors')], 'parameter-invalid'],
+    ['to-onnx.ts', 'a date that is none', () => [at('model.safetensors'), '--date', 'today'], 'parameter-invalid'],
     ['to-onnx.ts', 'no such file', () => [at('nothing'), '--date', '2026-01-01'], 'file-unreadable'],
     ['verify.ts', 'weights of another network', () => [bundle, '--checkpoint', at('other.safetensors')], 'parameter-invalid'],
     ['sign.ts', 'a key that is none', () => [bundle, '--key', at('model.safetensors')], 'parameter-invalid'],
