@@ -97,7 +97,7 @@ function sharedRange(context: MapContext): { range: MapRange; headRange: MapRang
 
 export const delta: MapMethod = {
   name: 'delta',
-  title: 'Change of attention by the structure',
+  title: 'Change by the structure',
   isDefault: true,
   readsTail: false,
   needs: needsBoth,
@@ -111,7 +111,7 @@ function deltaMap(context: MapContext): ExplanationMap {
   const toClassToken = meanOfRows(rows)[manifest.classTokenIndex] ?? 0
   return buildMap({
     name: 'delta',
-    title: 'Change of attention by the structure',
+    title: 'Change by the structure',
     kind: 'diverging',
     role: 'causal',
     layer: manifest.depth - 1,
