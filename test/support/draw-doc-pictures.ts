@@ -1,0 +1,60 @@
+/**
+ * The released model and PneumoniaMNIST in, the pictures of docs/reading-maps.md out: `node launch.mjs test/support/draw-doc-pictures.ts`.
+ *
+ * The same model and program give the same bytes. Images: PneumoniaMNIST (MedMNIST v2, CC BY 4.0; Kermany et al., Cell 2018).
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { readDataSet } from '../../models/data/read-data-set.ts'
+import type { RenderOptions, RenderRequest } from '../../src/domain/prediction.ts'
+import { toArtifacts } from '../../src/http/to-answer.ts'
+import { type Bundle, loadBundle } from '../../src/infer/load-bundle.ts'
+import { draw, predict } from '../../src/pipeline.ts'
+import { encodePng } from '../../src/render/png.ts'
+import { dataFile } from './corpus.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+const OUT = join(root, 'docs', 'pictures')
+const MODEL = 'dcmm-vit-tiny-patch4-28.pneumonia-v1'
+/** Places in the test split: two with pneumonia, one without. */
+const IMAGES = [1, 2, 3]
+const MAPS = [
+  'communities',
+  'attention',
+  'degree',
+  'delta',
+  'evidence',
+  'structure-attribution',
+  'evidence-signed',
+  'knockout',
+  'shapley',
+  'entropy',
+  'hub',
+  'rollout',
+  'attention-without-structure',
+]
+const OVERLAY: RenderOptions = { format: 'png', style: 'overlay', alpha: 0.5, head: null, colormap: null, size: 112 }
+const CREATED_AT = '2026-01-01T00:00:00Z'
+
+const data = readDataSet(readFileSync(dataFile('medmnist/pneumoniamnist.npz')), { allowed: [] })
+mkdirSync(OUT, { recursive: true })
+const bundle = await loadBundle(join(root, 'models', 'released', MODEL))
+for (const index of IMAGES) await drawImage(bundle, index)
+await bundle.release()
+
+async function drawImage(model: Bundle, index: number): Promise<void> {
+  const size = data.height * data.width
+  const bytes = await encodePng({ width: data.width, height: data.height, color: 'gray', pixels: data.splits.test.images.subarray(index * size, (index + 1) * size), texts: [] })
+  const options = { frame: 1, maps: MAPS, explainedClass: null, seed: 0, samples: 0 }
+  const { prediction } = await predict(model, { kind: 'predict', modelId: MODEL, bytes, options }, 'attending')
+  const artifacts = toArtifacts(prediction, `pneumoniamnist test ${index}`, CREATED_AT)
+  const save = async (name: string, map: RenderRequest['map'], look: RenderOptions): Promise<void> => {
+    const { bytes: picture } = await draw({ kind: 'render', ...artifacts, map, options: look })
+    writeFileSync(join(OUT, `${index}-${name}.png`), picture)
+  }
+  for (const map of artifacts.maps) await save(map.name, map, OVERLAY)
+  const communities = artifacts.maps.find(({ name }) => name === 'communities')
+  if (communities === undefined) throw new RangeError('the released model gives no communities')
+  await save('panel', communities, { ...OVERLAY, style: 'panel', alpha: 0.4, size: 192 })
+  for (let head = 0; head < model.manifest.heads; head++) await save(`communities-head-${head}`, communities, { ...OVERLAY, head })
+}
