@@ -154,6 +154,18 @@ describe('renderMap', () => {
     for (let x = 0; x < 40; x++) expect(pixel(picture, x, 50)).toEqual(entry('inferno', 0))
   })
 
+  it('keeps rows and columns apart on an image that is not square: token (2, 9) of a 224 x 112 image', async () => {
+    // 112 columns in 14 patches of 8, 224 rows in 28 patches of 8.
+    const map = mapOf(
+      gridOf(28, 14, (row, column) => (row === 2 && column === 9 ? 1 : 0)),
+      { range: { min: 0, max: 1 } },
+    )
+    const picture = await drawn(requestOf(map, displayOf(224, 112), wholePlacement(224, 112), { style: 'heat' }))
+    let hottest = { x: 0, y: 0, red: -1 }
+    for (let y = 0; y < 224; y++) for (let x = 0; x < 112; x++) if (pixel(picture, x, y)[0]! > hottest.red) hottest = { x, y, red: pixel(picture, x, y)[0]! }
+    expect([Math.floor(hottest.y / 8), Math.floor(hottest.x / 8)]).toEqual([2, 9])
+  })
+
   it('draws each label in its own color, blocks and no mixtures, and lines between them', async () => {
     const map = labelMapOf(gridOf(2, 2, (row, column) => row * 2 + column))
     const picture = await drawn(requestOf(map, displayOf(32, 32), wholePlacement(32, 32), { style: 'heat' }))
