@@ -1,4 +1,5 @@
 /** `npm run export`: a trained checkpoint in, a bundle's folder out, if the graph agrees with TF.js. */
+import { existsSync } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BACKEND_NAMES, chooseBackend, parseBackendName } from '../models/backend/choose-backend.ts'
@@ -23,6 +24,7 @@ compared at every stage first; a bundle that fails is not written.
   --ops FORM           function (default: the custom domain's functions) or standard (written out)
   --mask MODE          SBM only: expected (default), sample, threshold:<tau>, topP:<rho>
   --out DIR            default models/released
+  --replace            take the place of a bundle of the same id; without it, one that exists is left alone
   --id ID              default <recipe>-v1
   --version V          default 1.0.0
   --backend NAME       TF.js' side: ${BACKEND_NAMES.join(', ')} (default wasm-shipped, which shares no code with us)
@@ -36,6 +38,7 @@ const OPTIONS = {
   ops: { type: 'string', default: 'function' },
   mask: { type: 'string', default: 'expected' },
   out: { type: 'string', default: 'models/released' },
+  replace: { type: 'boolean' },
   id: { type: 'string' },
   version: { type: 'string', default: '1.0.0' },
   backend: { type: 'string', default: 'wasm-shipped' },
@@ -58,11 +61,12 @@ async function exportCommand(args: readonly string[]): Promise<string> {
     createdAt: parseDate(values.date ?? `${new Date().toISOString().slice(0, 19)}Z`),
     checkpointSha256: sha256(bytes),
   }
+  const folder = join(values.out, release.id)
+  if (existsSync(folder) && values.replace !== true) throw invalid('out', `${release.id} exists already: --replace takes its place, --id or --out another`)
   const data = values.data === undefined ? null : readDataSet(readFile(values.data, 'data file'), { allowed: values['allow-data'] ?? [] })
   const mask = parseMask(values.mask)
   await chooseBackend(parseBackendName(values.backend))
   const { files, parity } = await exportBundle({ checkpoint, release, ops: parseOps(values.ops), mask, data }, nodeRuntime, plainPrimitives)
-  const folder = join(values.out, release.id)
   await writeFolder(folder, files)
   return `${parityTable(parity)}\n${folder}\n`
 }

@@ -41,7 +41,10 @@ describe('npm run export, verify and sign', () => {
     expect(trusted.manifest.createdAt).toBe('2026-01-01T00:00:00Z')
     await trusted.release()
 
-    run('to-onnx.ts', ...exportArgs())
+    const again = run('to-onnx.ts', ...exportArgs())
+    expect([again.status, again.stderr]).toEqual([1, expect.stringContaining('exists already')])
+    expect(existsSync(join(bundle, 'manifest.sig.json'))).toBe(true) // a bundle that exists is left alone
+    expect(run('to-onnx.ts', ...exportArgs(), '--replace').status).toBe(0)
     expect(readFileSync(join(bundle, 'manifest.json'))).toEqual(manifest)
     expect(existsSync(join(bundle, 'manifest.sig.json'))).toBe(false) // a new bundle takes the whole folder's place
     expect(existsSync(`${bundle}.unfinished`)).toBe(false)
