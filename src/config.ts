@@ -54,6 +54,12 @@ const SETTINGS = {
     integer(1024, 1024 * 1024 * 1024 * MIB),
     'Bytes of kept predictions on disk; past that the oldest go before their time.',
   ),
+  deviceSerial: setting(
+    'DEVICE_SERIAL',
+    'attending',
+    text.refine((value) => value.length <= 64, 'must have 64 characters at most'),
+    'Name of this installation in the DICOM objects that it makes (Device Serial Number).',
+  ),
   logLevel: setting(
     'LOG_LEVEL',
     'info',

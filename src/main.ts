@@ -12,6 +12,7 @@ import { availableParallelism, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Logger, pino } from 'pino'
 import { type Config, readConfig } from './config.ts'
+import type { ResultEnvironment } from './domain/dicom-result.ts'
 import { toLogFrames } from './domain/log.ts'
 import { NOTICE } from './domain/prediction.ts'
 import { Problem } from './domain/problem.ts'
@@ -101,6 +102,7 @@ async function listen(config: Config, { pool, store, models, log, life }: Rooms)
     log,
     now,
     newId,
+    resultEnvironment: (createdAt) => toResultEnvironment(config, createdAt),
     isStopping: () => life.isStopping,
     openApiText: await readFile(join(ROOT, 'openapi.yaml'), 'utf8'),
     maxBodyBytes: config.maxBodyBytes,
@@ -115,6 +117,11 @@ async function listen(config: Config, { pool, store, models, log, life }: Rooms)
     await pool.drain(0)
     throw new Problem('settings-invalid', `cannot listen on ${config.host} port ${config.port} (${(error as NodeJS.ErrnoException).code})`, { setting: 'ATTENDING_PORT' }, error)
   }
+}
+
+/** The zone is the process's own, by TZ or the machine's, as it was at that time. */
+function toResultEnvironment({ deviceSerial }: Config, createdAt: string): ResultEnvironment {
+  return { createdAt, utcOffsetMinutes: 0 - new Date(createdAt).getTimezoneOffset(), deviceSerialNumber: deviceSerial }
 }
 
 function announce(server: Server, models: readonly PublishedModel[], config: Config): void {

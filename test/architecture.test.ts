@@ -25,9 +25,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/explain': { imports: ['src/domain', 'src/tensor'] },
   'src/render': { imports: ['src/domain', 'src/tensor'], owns: ['sharp'] },
   'src/results': { imports: ['src/domain', 'src/tensor', 'src/dicom'] },
-  'src/engine': { imports: ['src/domain'] },
-  // The forked child is where the road runs: it alone of the engine room knows the pipeline and the bundles.
-  'src/engine/child.ts': { imports: ['src/domain', 'src/engine', 'src/pipeline.ts', 'src/infer'] },
+  // Routing's plain data alone: the rules of an instance cross to the engine that asks them.
+  'src/engine': { imports: ['src/domain', 'src/routing'] },
+  // The forked child is where the roads run: it alone of the engine room knows them and the bundles.
+  'src/engine/child.ts': { imports: ['src/domain', 'src/engine', 'src/pipeline.ts', 'src/results-road.ts', 'src/instance-road.ts', 'src/infer'] },
   // Kept predictions on disk: the parent's memory, beneath http and apart from it so that jobs can share it.
   'src/store': { imports: ['src/domain'] },
   // The durable queue: pg-boss on PGlite inside the process, or on a PostgreSQL server.
@@ -44,6 +45,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/terminal': { imports: ['src/domain'] },
   // Commands: the road, or one step of it, from a terminal.
   'src/inspect.ts': { imports: ['src/domain', 'src/imaging'] },
+  // Joins the durable queue with its doors and its destinations; knows the engines as one function that main passes in.
+  'src/gateway': { imports: ['src/domain', 'src/jobs', 'src/pacs', 'src/routing'], owns: ['zod'] },
+  // From a kept prediction to DICOM objects: results, and the panel as the pipeline draws it and imaging reads it.
+  'src/results-road.ts': { imports: ['src/domain', 'src/pipeline.ts', 'src/imaging', 'src/results'] },
   // An instance that nobody waits for: routing, the road, results; run in an engine, or by the folder mode.
   'src/instance-road.ts': { imports: ['src/domain', 'src/routing', 'src/pipeline.ts', 'src/imaging', 'src/infer', 'src/results'] },
   // The folder mode names its rooms one by one: none of them opens a connection.

@@ -30,6 +30,7 @@ describe('the settings', () => {
       maxBufferedBytes: 536_870_912,
       retentionHours: 24,
       maxKeptBytes: 10_737_418_240,
+      deviceSerial: 'attending',
       logLevel: 'info',
     })
   })
@@ -50,6 +51,7 @@ describe('the settings', () => {
     ['ATTENDING_MAX_BUFFERED_BYTES', '99999999', { maxBufferedBytes: 99_999_999 }],
     ['ATTENDING_RETENTION_HOURS', '1', { retentionHours: 1 }],
     ['ATTENDING_MAX_KEPT_BYTES', '1024', { maxKeptBytes: 1024 }],
+    ['ATTENDING_DEVICE_SERIAL', 'site-7', { deviceSerial: 'site-7' }],
     ['ATTENDING_LOG_LEVEL', 'silent', { logLevel: 'silent' }],
   ])('are turned by %s=%s', (name, value, expected) => {
     expect(readConfig({ [name]: value }, 2)).toMatchObject(expected)

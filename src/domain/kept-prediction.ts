@@ -15,6 +15,8 @@ export interface PredictionArtifacts {
 export interface KeptPrediction {
   readonly answer: PredictionAnswer
   readonly artifacts: PredictionArtifacts
+  /** The sealed identity of the source, as the engine gave it; only an engine opens it. null where the file named nobody. */
+  readonly origin: Uint8Array | null
 }
 
 /** Kept predictions by id. Finding throws "prediction-unknown", and "prediction-expired" once the retention time is over. */
@@ -22,4 +24,5 @@ export interface PredictionStore {
   keep(kept: KeptPrediction): Promise<void>
   findAnswer(id: string): Promise<PredictionAnswer>
   findArtifacts(id: string): Promise<PredictionArtifacts>
+  findOrigin(id: string): Promise<Uint8Array | null>
 }

@@ -1,4 +1,5 @@
 /** What crosses between the HTTP edge and an engine: a request, its answer, and the artifacts that maps are drawn from. */
+import type { DicomResults, ResultEnvironment, ResultKind } from './dicom-result.ts'
 import type { ClassOutput, Explanation, ExplanationMap } from './explanation.ts'
 import type { ImageFacts } from './image.ts'
 import type { Manifest } from './manifest.ts'
@@ -51,7 +52,7 @@ export interface TimingMs {
   readonly render: number
 }
 
-/** What an engine hands back: the answer's facts and what its maps are drawn from. */
+/** The answer's facts and what its maps are drawn from. */
 export interface Prediction {
   readonly model: { readonly id: string; readonly version: string; readonly network: Manifest['network']; readonly graphSha256: string }
   readonly input: ImageFacts & { readonly placement: Placement }
@@ -59,6 +60,24 @@ export interface Prediction {
   readonly display: DisplayImage
   readonly provenance: Provenance
   readonly timingMs: TimingMs
+}
+
+/** An image's answer with the sealed identity of its source: kept, handed back to an engine for DICOM results, and read nowhere between. */
+export interface Predicted {
+  readonly prediction: Prediction
+  /** null where the file names nobody, as a PNG. */
+  readonly origin: Uint8Array | null
+}
+
+/** DICOM objects of one kind, made of a prediction that was kept. */
+export interface ResultsRequest {
+  readonly kind: 'results'
+  readonly resultKind: ResultKind
+  readonly prediction: Prediction
+  readonly origin: Uint8Array
+  /** Names the prediction in the panel's caption. */
+  readonly requestId: string
+  readonly environment: ResultEnvironment
 }
 
 export type MapStyle = 'overlay' | 'heat' | 'panel'
@@ -108,8 +127,10 @@ export interface RenderedMap {
 
 /** The engine pool as the rooms outside it know it. Every call may throw "overloaded", "deadline-exceeded" or "engine-lost". */
 export interface Engines {
-  predict(request: PredictRequest, signal?: AbortSignal): Promise<Prediction>
+  predict(request: PredictRequest, signal?: AbortSignal): Promise<Predicted>
   render(request: RenderRequest, signal?: AbortSignal): Promise<RenderedMap>
+  /** The objects of the asked kind; Throws "uid-invalid" where the source can't be referred to. */
+  makeResults(request: ResultsRequest, signal?: AbortSignal): Promise<DicomResults>
   /** Throws what a request would be refused with now, "overloaded" or "model-not-ready": asked before a body is read, so that a full server costs little. */
   refuseIfFull(): void
   stats(): EngineStats

@@ -15,6 +15,7 @@ export interface ProblemFacts {
   'prediction-unknown': NoFacts
   'prediction-expired': NoFacts
   'map-unknown': { readonly available: readonly string[] }
+  'result-unavailable': { readonly kind: string }
   'job-unknown': NoFacts
   'job-finished': NoFacts
   'route-unknown': NoFacts

@@ -3,9 +3,12 @@
 import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Predicted, PredictRequest } from '../domain/prediction.ts'
 import { Problem } from '../domain/problem.ts'
 import { type Bundle, loadBundle } from '../infer/load-bundle.ts'
+import { processInstance } from '../instance-road.ts'
 import { draw, predict } from '../pipeline.ts'
+import { makeResults, sealOrigin } from '../results-road.ts'
 import type { EngineRequest, EngineResult, EngineStart } from './messages.ts'
 import { type EngineWork, serveJobs } from './serve-jobs.ts'
 
@@ -27,10 +30,23 @@ async function loadWork({ modelsFolder, software }: EngineStart): Promise<Engine
   }
 }
 
-/** The identity that the road brings along by its side is left here: no route shows it. */
 async function answer(bundles: ReadonlyMap<string, Bundle>, request: EngineRequest, software: string): Promise<EngineResult> {
-  if (request.kind === 'render') return draw(request)
+  switch (request.kind) {
+    case 'render':
+      return draw(request)
+    case 'results':
+      return makeResults(request)
+    case 'instance':
+      return processInstance(bundles, request.instance, software)
+    case 'predict':
+      return predictSealed(bundles, request, software)
+  }
+}
+
+/** The identity that the road brings along by its side leaves this process sealed: no route shows it. */
+async function predictSealed(bundles: ReadonlyMap<string, Bundle>, request: PredictRequest, software: string): Promise<Predicted> {
   const bundle = bundles.get(request.modelId)
   if (bundle === undefined) throw new Problem('model-unknown', 'there is no model of this id', {})
-  return (await predict(bundle, request, software)).prediction
+  const { prediction, source } = await predict(bundle, request, software)
+  return { prediction, origin: sealOrigin(source) }
 }

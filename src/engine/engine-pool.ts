@@ -1,7 +1,9 @@
 /** Requests in, answers of forked engines out: one bounded queue, a deadline for each request, engines that are replaced when they die. */
+import type { DicomResults } from '../domain/dicom-result.ts'
 import type { Log } from '../domain/log.ts'
-import type { EngineStats, Engines, Prediction, PredictRequest, RenderedMap, RenderRequest } from '../domain/prediction.ts'
+import type { EngineStats, Engines, Predicted, PredictRequest, RenderedMap, RenderRequest, ResultsRequest } from '../domain/prediction.ts'
 import { fromProblemData, Problem, type ProblemData } from '../domain/problem.ts'
+import type { InstanceRequest, InstanceResult } from '../routing/instance.ts'
 import { type EngineProcess, type EngineProcessSettings, startEngineProcess } from './engine-process.ts'
 import type { EngineRequest, EngineResult, FromEngine } from './messages.ts'
 
@@ -32,6 +34,8 @@ export interface EnginePool extends Engines {
    * Throws: what a bundle was refused for; "engine-lost" where the engines can't start.
    */
   ready(): Promise<readonly string[]>
+  /** Asks the rules about an instance, predicts it and makes its results, in one engine. Throws what `predict` throws. */
+  processInstance(instance: InstanceRequest, signal?: AbortSignal): Promise<InstanceResult>
   /** Takes nothing more, waits for what was taken, at most so long, and ends every engine. */
   drain(limitMs: number): Promise<void>
 }
@@ -83,15 +87,25 @@ class Pool implements EnginePool {
     return this.#started.promise
   }
 
-  async predict(request: PredictRequest, signal?: AbortSignal): Promise<Prediction> {
+  async predict(request: PredictRequest, signal?: AbortSignal): Promise<Predicted> {
     const { result, queueMs } = await this.#submit(request, signal)
-    const prediction = result as Prediction
-    return { ...prediction, timingMs: { ...prediction.timingMs, queue: queueMs } }
+    const { prediction, origin } = result as Predicted
+    return { prediction: { ...prediction, timingMs: { ...prediction.timingMs, queue: queueMs } }, origin }
   }
 
   async render(request: RenderRequest, signal?: AbortSignal): Promise<RenderedMap> {
     const { result } = await this.#submit(request, signal)
     return result as RenderedMap
+  }
+
+  async makeResults(request: ResultsRequest, signal?: AbortSignal): Promise<DicomResults> {
+    const { result } = await this.#submit(request, signal)
+    return result as DicomResults
+  }
+
+  async processInstance(instance: InstanceRequest, signal?: AbortSignal): Promise<InstanceResult> {
+    const { result } = await this.#submit({ kind: 'instance', instance }, signal)
+    return result as InstanceResult
   }
 
   refuseIfFull(): void {

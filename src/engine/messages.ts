@@ -1,9 +1,17 @@
 /** What crosses between the parent and an engine: plain data by structured clone, one job at a time for each engine. */
-import type { Prediction, PredictRequest, RenderedMap, RenderRequest } from '../domain/prediction.ts'
+import type { DicomResults } from '../domain/dicom-result.ts'
+import type { Predicted, PredictRequest, RenderedMap, RenderRequest, ResultsRequest } from '../domain/prediction.ts'
 import type { ProblemData } from '../domain/problem.ts'
+import type { InstanceRequest, InstanceResult } from '../routing/instance.ts'
 
-export type EngineRequest = PredictRequest | RenderRequest
-export type EngineResult = Prediction | RenderedMap
+/** An instance that nobody waits for: its rules are asked, and its answer made into DICOM objects, in one go. */
+export interface InstanceWork {
+  readonly kind: 'instance'
+  readonly instance: InstanceRequest
+}
+
+export type EngineRequest = PredictRequest | RenderRequest | ResultsRequest | InstanceWork
+export type EngineResult = Predicted | RenderedMap | DicomResults | InstanceResult
 
 /** What an engine needs to know before its first job. */
 export interface EngineStart {

@@ -14,6 +14,7 @@ import { createPredictionHandler, getMapHandler, getPredictionHandler } from './
 import { sendProblem, toProblem } from './problem-json.ts'
 import { PROBLEM_TABLE, toPublicCode } from './problem-table.ts'
 import { createParameterReaders, type ReadParameters } from './read-parameters.ts'
+import { getResultHandler } from './result-routes.ts'
 import { allowDocs, setSecurityHeaders } from './security-headers.ts'
 
 /** The status in the log for a client that went before it had its answer; it never goes over the wire. */
@@ -41,6 +42,7 @@ function handlersOf(context: HttpContext, openApi: OpenApi, metrics: Metrics): R
     createPrediction: createPredictionHandler(context, new ByteBudget(context.maxBufferedBytes), metrics),
     getPrediction: getPredictionHandler(context),
     getMap: getMapHandler(context),
+    getResult: getResultHandler(context),
     listModels: listModelsHandler(context.models),
     getModel: getModelHandler(context.models),
     getModelCard: getModelCardHandler(context.models),

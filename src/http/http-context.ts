@@ -1,4 +1,5 @@
 /** What the routes work with: everything that they may not reach for themselves. */
+import type { ResultEnvironment } from '../domain/dicom-result.ts'
 import type { PredictionStore } from '../domain/kept-prediction.ts'
 import type { Log } from '../domain/log.ts'
 import type { Engines } from '../domain/prediction.ts'
@@ -12,6 +13,8 @@ export interface HttpContext {
   readonly now: () => Date
   /** 128 random bits as 32 hex digits: ids of requests and of predictions. */
   readonly newId: () => string
+  /** What DICOM objects of a prediction of that time (ISO 8601, UTC) say of this installation. */
+  readonly resultEnvironment: (createdAt: string) => ResultEnvironment
   /** Whether the server is stopping: it then answers what it has and is not ready for more. */
   readonly isStopping: () => boolean
   readonly openApiText: string

@@ -2,7 +2,7 @@
 import type { MapLinks, PredictionAnswer } from '../domain/answer.ts'
 import type { ExplanationMap } from '../domain/explanation.ts'
 import type { PredictionArtifacts } from '../domain/kept-prediction.ts'
-import type { MapFormat, MapStyle, Prediction, PredictionOptions, RenderOptions } from '../domain/prediction.ts'
+import type { MapFormat, MapStyle, Predicted, PredictionOptions, RenderOptions } from '../domain/prediction.ts'
 import { Problem } from '../domain/problem.ts'
 import type { PublishedModel } from '../domain/published-model.ts'
 import { type ByteBudget, ByteCollector } from './byte-collector.ts'
@@ -24,16 +24,16 @@ export function createPredictionHandler(context: HttpContext, budget: ByteBudget
     const options = readOptions(call.parameters, model)
     if (context.isStopping()) throw new Problem('model-not-ready', 'the server is stopping', {})
     context.engines.refuseIfFull()
-    const prediction = await predictUpload(context, call, budget, model, options)
-    metrics.observePrediction(prediction)
-    const answer = call.parameters['store'] === false ? await answerInline(context, call, prediction) : await answerKept(context, prediction)
+    const predicted = await predictUpload(context, call, budget, model, options)
+    metrics.observePrediction(predicted.prediction)
+    const answer = call.parameters['store'] === false ? await answerInline(context, call, predicted) : await answerKept(context, predicted)
     call.response.setHeader('Cache-Control', 'no-store')
     call.response.json(answer)
   }
 }
 
 /** The body's bytes count against the budget until the engine has answered: till then they may be needed for a second try. */
-async function predictUpload(context: HttpContext, call: Call, budget: ByteBudget, model: PublishedModel, options: PredictionOptions): Promise<Prediction> {
+async function predictUpload(context: HttpContext, call: Call, budget: ByteBudget, model: PublishedModel, options: PredictionOptions): Promise<Predicted> {
   const collector = new ByteCollector(context.maxBodyBytes, budget)
   try {
     const bytes = await readUpload(call.request, call.response, collector, { maxBodyBytes: context.maxBodyBytes, budget })
@@ -43,15 +43,15 @@ async function predictUpload(context: HttpContext, call: Call, budget: ByteBudge
   }
 }
 
-async function answerKept(context: HttpContext, prediction: Prediction): Promise<PredictionAnswer> {
+async function answerKept(context: HttpContext, { prediction, origin }: Predicted): Promise<PredictionAnswer> {
   const id = context.newId()
   const createdAt = context.now().toISOString()
   const answer = toAnswer(prediction, id, createdAt, (map) => toMapPaths(id, map))
-  await context.store.keep({ answer, artifacts: toArtifacts(prediction, id, createdAt) })
+  await context.store.keep({ answer, artifacts: toArtifacts(prediction, id, createdAt), origin })
   return answer
 }
 
-async function answerInline(context: HttpContext, call: Call, prediction: Prediction): Promise<PredictionAnswer> {
+async function answerInline(context: HttpContext, call: Call, { prediction }: Predicted): Promise<PredictionAnswer> {
   const id = context.newId()
   const createdAt = context.now().toISOString()
   const artifacts = toArtifacts(prediction, id, createdAt)
@@ -59,7 +59,7 @@ async function answerInline(context: HttpContext, call: Call, prediction: Predic
   const startedAtMs = performance.now()
   // One after the other: an answer must not fill the queue that it stands in.
   for (const map of prediction.explanation.maps) links.set(map.name, await drawInline(context, call, artifacts, map))
-  const timed: Prediction = { ...prediction, timingMs: { ...prediction.timingMs, render: performance.now() - startedAtMs } }
+  const timed = { ...prediction, timingMs: { ...prediction.timingMs, render: performance.now() - startedAtMs } }
   return toAnswer(timed, id, createdAt, (map) => links.get(map.name) ?? toMapPaths(id, map))
 }
 

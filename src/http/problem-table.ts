@@ -35,6 +35,11 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemRow>> = {
   'prediction-unknown': caller(404, 'Prediction unknown', 'Use the id of an answer of this server. With store=false nothing is kept.'),
   'prediction-expired': caller(410, 'Prediction expired', 'Predictions are kept for a limited time, and for less where room is short. Send the image again.'),
   'map-unknown': caller(404, 'Map unknown', 'Choose one of the maps that are available. Which maps a model can give depends on its outputs.'),
+  'result-unavailable': caller(
+    404,
+    'Result unavailable',
+    'The detail says why this image has no DICOM object of this kind. Ask for another kind; the Secondary Capture shows every map.',
+  ),
   'job-unknown': caller(404, 'Job unknown', 'Use the id of a job of this server. Jobs are kept for a limited time.'),
   'job-finished': caller(409, 'Job finished', 'The job has come to its end. Only a job under way can be cancelled, only a failed or dead one replayed.'),
   'route-unknown': caller(404, 'Route unknown', 'See /docs for the routes of this server.'),

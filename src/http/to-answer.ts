@@ -33,6 +33,19 @@ function toMapAnswer(map: ExplanationMap, href: MapLinks): MapAnswer {
   return { name, title, kind, classSpecific, role, heads: map.heads?.shape[0] ?? 0, range, unit, method, source, notes, altText, href }
 }
 
+/** The prediction again, from what was kept of it. */
+export function toPrediction(answer: PredictionAnswer, { display, maps }: PredictionArtifacts): Prediction {
+  const { model, input, classes, predictedClass, explainedClass, counterfactual, uncertainty, communities, structure, agreement, provenance, timingMs } = answer
+  return {
+    model,
+    input,
+    explanation: { classes, predictedClass, explainedClass, counterfactual, maps, structure, communities, agreement, uncertainty },
+    display,
+    provenance,
+    timingMs,
+  }
+}
+
 /** Paths of a kept prediction's map. */
 export function toMapPaths(id: string, map: ExplanationMap): MapLinks {
   const path = `/v1/predictions/${id}/maps/${map.name}`

@@ -10,6 +10,8 @@ import { packArrays, unpackArrays } from './pack-arrays.ts'
 const ID = /^[0-9a-f]{32}$/
 /** How long an expired id is told from one that never was, in multiples of the retention time. */
 const TOMBSTONE_RETENTIONS = 30
+/** Whose image it was, sealed: what no other file of a prediction holds. */
+const ORIGIN_FILE = 'origin.bin'
 
 export interface PredictionFolderSettings {
   /** Made where missing, readable by this user alone. One process has it to itself. */
@@ -67,7 +69,7 @@ class Folder implements PredictionFolder {
     await this.#makeRoom()
   }
 
-  async keep({ answer, artifacts }: KeptPrediction): Promise<void> {
+  async keep({ answer, artifacts, origin }: KeptPrediction): Promise<void> {
     const id = checkedId(answer.id)
     const folder = join(this.#unfinished, id)
     await mkdir(folder, { mode: 0o700 })
@@ -76,8 +78,10 @@ class Folder implements PredictionFolder {
     await writePrivate(join(folder, 'answer.json'), text)
     await writePrivate(join(folder, 'artifacts.json'), packed.json)
     await writePrivate(join(folder, 'arrays.bin'), packed.bytes)
+    if (origin !== null) await writePrivate(join(folder, ORIGIN_FILE), origin)
     await rename(folder, join(this.#live, id))
-    this.#remember(id, { createdAtMs: Date.parse(answer.createdAt), bytes: Buffer.byteLength(text) + Buffer.byteLength(packed.json) + packed.bytes.length })
+    const bytes = Buffer.byteLength(text) + Buffer.byteLength(packed.json) + packed.bytes.length + (origin?.length ?? 0)
+    this.#remember(id, { createdAtMs: Date.parse(answer.createdAt), bytes })
     await this.#makeRoom()
   }
 
@@ -109,6 +113,11 @@ class Folder implements PredictionFolder {
     // The sweep may have come in between.
     if (json === null || bytes === null) throw await this.#absent(id)
     return unpackArrays({ json: json.toString('utf8'), bytes }) as PredictionArtifacts
+  }
+
+  async findOrigin(id: string): Promise<Uint8Array | null> {
+    await this.findAnswer(id)
+    return readOrNull(join(this.#live, id, ORIGIN_FILE))
   }
 
   async sweep(): Promise<number> {

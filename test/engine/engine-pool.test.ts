@@ -42,6 +42,7 @@ const jobFor = (modelId: string, bytes = new Uint8Array(3)): PredictRequest => (
   bytes,
   options: { frame: 1, maps: null, explainedClass: null, seed: 0, samples: 0 },
 })
+const environment = { createdAt: '2026-01-01T00:00:00.000Z', utcOffsetMinutes: 0, deviceSerialNumber: 'test' }
 const release = (name: string): void => writeFileSync(join(folder, name), '')
 const codeOf = (promise: Promise<unknown>): Promise<string> =>
   promise.then(
@@ -64,7 +65,8 @@ describe('the engine pool', () => {
   it('answers predictions and drawn maps from a fork, bytes intact, and says how long they waited', async () => {
     const pool = openPool()
     expect(await pool.ready()).toEqual(['scripted'])
-    const prediction = await pool.predict(jobFor('echo', new Uint8Array(300_000)))
+    const { prediction, origin } = await pool.predict(jobFor('echo', new Uint8Array(300_000)))
+    expect(origin).toEqual(Uint8Array.of(1, 2, 3))
     expect(prediction.provenance.inputSha256).toBe('300000')
     expect(Number(prediction.provenance.runtime)).not.toBe(process.pid)
     expect(prediction.explanation).toEqual(samplePrediction.explanation)
@@ -72,6 +74,18 @@ describe('the engine pool', () => {
     const { display, explanation } = samplePrediction
     const render = { kind: 'render', display, map: explanation.maps[0], maps: [], options: {} } as unknown as RenderRequest
     expect((await pool.render(render)).bytes).toEqual(display.pixels)
+    const results = { kind: 'results', resultKind: 'sr', prediction, origin: origin ?? new Uint8Array(0), requestId: 'a', environment } as const
+    expect((await pool.makeResults(results)).objects.map(({ kind, bytes }) => ({ kind, bytes }))).toEqual([{ kind: 'sr', bytes: origin }])
+    const instance = {
+      bytes: new Uint8Array(7),
+      arrival: { door: 'stow', peer: null },
+      rules: { version: 1 as const, rules: [] },
+      modelId: null,
+      destinations: null,
+      requestId: 'a',
+      environment,
+    }
+    expect(await pool.processInstance(instance)).toEqual({ kind: 'skipped', reason: '7 bytes' })
   })
 
   it('takes requests in the order in which they came', async () => {
@@ -88,7 +102,7 @@ describe('the engine pool', () => {
     const both = ['wait-for:gate', 'wait-for:gate'].map((id) => pool.predict(jobFor(id)))
     expect(pool.stats()).toEqual({ engines: 2, ready: 2, busy: 2, queued: 0, queueLimit: 4, restarts: 0 })
     release('gate')
-    const pids = (await Promise.all(both)).map(({ provenance }) => provenance.runtime)
+    const pids = (await Promise.all(both)).map(({ prediction }) => prediction.provenance.runtime)
     expect(new Set(pids).size).toBe(2)
   })
 
@@ -126,7 +140,7 @@ describe('the engine pool', () => {
 
   it('runs a request once more when its engine died, and answers it', async () => {
     const pool = openPool()
-    const prediction = await pool.predict(jobFor('crash-once:mark'))
+    const { prediction } = await pool.predict(jobFor('crash-once:mark'))
     expect(prediction.model).toEqual(samplePrediction.model)
     expect(pool.stats().restarts).toBe(1)
   })
@@ -144,9 +158,9 @@ describe('the engine pool', () => {
     await pool.ready()
     const outcomes = Array.from({ length: 40 }, async (_, i) => {
       const answer = await pool.predict(jobFor(`a:${i}`)).catch((error: Problem) => error)
-      if (!('provenance' in answer)) return answer.code
+      if (!('prediction' in answer)) return answer.code
       // The one that answered is already at its next request.
-      if (i % 8 === 0) killIfAlive(Number(answer.provenance.runtime))
+      if (i % 8 === 0) killIfAlive(Number(answer.prediction.provenance.runtime))
       return 'answered'
     })
     const found = await Promise.all(outcomes)
@@ -234,7 +248,7 @@ describe('the engine pool', () => {
     await pool.predict(jobFor('chatter'))
     await codeOf(pool.predict(jobFor('crash')))
     expect(logLines.join('\n')).not.toContain('DOE')
-    const names = (await pool.predict(jobFor('environment'))).provenance.runtime.split(',')
+    const names = (await pool.predict(jobFor('environment'))).prediction.provenance.runtime.split(',')
     expect(names.filter((name) => !name.startsWith('NODE_CHANNEL'))).toEqual(['LANG'])
   })
 })

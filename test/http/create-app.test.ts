@@ -17,11 +17,12 @@ describe('openapi.yaml and the router', () => {
   const routesOf = (): string[] => {
     const app = createApp({
       engines: createFakeEngines(),
-      store: { keep: async () => undefined, findAnswer: () => Promise.reject(), findArtifacts: () => Promise.reject() },
+      store: { keep: async () => undefined, findAnswer: () => Promise.reject(), findArtifacts: () => Promise.reject(), findOrigin: () => Promise.reject() },
       models: sampleModels,
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       now: () => new Date(0),
       newId: () => '0'.repeat(32),
+      resultEnvironment: (createdAt) => ({ createdAt, utcOffsetMinutes: 0, deviceSerialNumber: 'test' }),
       isStopping: () => false,
       openApiText,
       maxBodyBytes: 1,

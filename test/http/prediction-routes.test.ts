@@ -148,7 +148,7 @@ describe('a picture that comes inline', () => {
     [1025, 600, 1024],
   ])('of an image of %i x %i is drawn in size %s', async (rows, columns, size) => {
     const display = { rows, columns, channels: 1 as const, pixels: new Uint8Array(rows * columns) }
-    server.engines.predict = async () => ({ ...samplePrediction, display })
+    server.engines.predict = async () => ({ prediction: { ...samplePrediction, display }, origin: null })
     await server.predict(pngBytes, '?store=false')
     expect(new Set(server.engines.renders.map(({ options }) => options.size))).toEqual(new Set([size]))
   })

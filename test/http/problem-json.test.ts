@@ -3,7 +3,7 @@ import { Problem, type ProblemCode, type ProblemFacts } from '../../src/domain/p
 import { toProblem, toProblemDocument } from '../../src/http/problem-json.ts'
 import { PROBLEM_TABLE, PUBLIC_CODES, toPublicCode } from '../../src/http/problem-table.ts'
 import { type Answer, HOUR_MS, openApi, openTestServer, type TestServer } from './support/open-test-server.ts'
-import { MODEL_ID, pngBytes } from './support/sample-prediction.ts'
+import { dicomBytes, MODEL_ID, pngBytes } from './support/sample-prediction.ts'
 
 /** Facts of every code that an engine or a peer may throw, as the code demands them. */
 const FACTS: { readonly [C in ProblemCode]: ProblemFacts[C] } = {
@@ -17,6 +17,7 @@ const FACTS: { readonly [C in ProblemCode]: ProblemFacts[C] } = {
   'prediction-unknown': {},
   'prediction-expired': {},
   'map-unknown': { available: ['attention'] },
+  'result-unavailable': { kind: 'pm' },
   'job-unknown': {},
   'job-finished': {},
   'route-unknown': {},
@@ -99,6 +100,7 @@ describe('an engine that throws', () => {
     expect(codes.filter((code) => !promised.includes(toPublicCode(code)))).toEqual([
       'prediction-unknown',
       'prediction-expired',
+      'result-unavailable',
       'job-unknown',
       'job-finished',
       'route-unknown',
@@ -129,6 +131,12 @@ describe('each failure that an operation promises', () => {
     const path = await keptPath()
     server.engines.render = () => Promise.reject(problemOf(code))
     return server.ask(`${path}/maps/attention.png`)
+  }
+  const keptDicomPath = async (): Promise<string> => `/v1/predictions/${(await server.predict(dicomBytes, '', 'application/dicom')).json.id}`
+  const failResult = async (code: ProblemCode): Promise<Answer> => {
+    const path = await keptDicomPath()
+    server.engines.makeResults = () => Promise.reject(problemOf(code))
+    return server.ask(`${path}/results/sr.dcm`)
   }
   const breakStore = (): void => {
     server.store.findAnswer = () => Promise.reject(new Error('DOE^JANE'))
@@ -166,6 +174,15 @@ describe('each failure that an operation promises', () => {
       breakStore()
       return server.ask(`${nowhere}/maps/attention.png`)
     },
+    'getResult parameter-invalid': async () => server.ask(`${await keptDicomPath()}/results/xyz.dcm`),
+    'getResult prediction-unknown': () => server.ask(`${nowhere}/results/sr.dcm`),
+    'getResult prediction-expired': async () => server.ask(`${await expiredPath()}/results/sr.dcm`),
+    'getResult result-unavailable': async () => server.ask(`${await keptPath()}/results/sr.dcm`),
+    'getResult uid-invalid': () => failResult('uid-invalid'),
+    'getResult model-not-ready': () => failResult('model-not-ready'),
+    'getResult overloaded': () => failResult('overloaded'),
+    'getResult deadline-exceeded': () => failResult('deadline-exceeded'),
+    'getResult internal': () => failResult('result-invalid'),
     'getModel model-unknown': () => server.ask('/v1/models/none'),
     'getModelCard model-unknown': () => server.ask('/v1/models/none/card'),
     'getReadiness model-not-ready': () => {

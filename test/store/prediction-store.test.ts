@@ -24,7 +24,11 @@ afterEach(() => rmSync(join(folder, '..'), { recursive: true }))
 const idOf = (digit: string): string => digit.repeat(32)
 const keptOf = (id: string): KeptPrediction => {
   const createdAt = new Date(nowMs).toISOString()
-  return { answer: toAnswer(samplePrediction, id, createdAt, (map) => toMapPaths(id, map)), artifacts: toArtifacts(samplePrediction, id, createdAt) }
+  return {
+    answer: toAnswer(samplePrediction, id, createdAt, (map) => toMapPaths(id, map)),
+    artifacts: toArtifacts(samplePrediction, id, createdAt),
+    origin: Uint8Array.of(1, 2, 255),
+  }
 }
 const codeOf = (promise: Promise<unknown>): Promise<string> =>
   promise.then(
@@ -39,12 +43,13 @@ describe('the prediction folder', () => {
     const reopened = await open()
     expect(await reopened.findAnswer(idOf('a'))).toEqual(kept.answer)
     expect(await reopened.findArtifacts(idOf('a'))).toEqual(kept.artifacts)
+    expect(Uint8Array.from((await reopened.findOrigin(idOf('a'))) ?? [])).toEqual(kept.origin)
   })
 
   it('lets only its own user read what it keeps', async () => {
     await store.keep(keptOf(idOf('a')))
     const place = join(folder, 'live', idOf('a'))
-    expect(readdirSync(place).sort()).toEqual(['answer.json', 'arrays.bin', 'artifacts.json'])
+    expect(readdirSync(place).sort()).toEqual(['answer.json', 'arrays.bin', 'artifacts.json', 'origin.bin'])
     for (const name of readdirSync(place)) expect(statSync(join(place, name)).mode & 0o777).toBe(0o600)
     for (const path of [place, join(folder, 'live'), folder]) expect(statSync(path).mode & 0o777).toBe(0o700)
   })

@@ -1,6 +1,7 @@
 /** An engine that does what the model id of its request says: the real loop in a real fork, without models. */
 import { appendFileSync, existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Predicted, Provenance } from '../../../src/domain/prediction.ts'
 import { Problem } from '../../../src/domain/problem.ts'
 import type { EngineRequest, EngineResult } from '../../../src/engine/messages.ts'
 import { serveJobs } from '../../../src/engine/serve-jobs.ts'
@@ -20,6 +21,8 @@ serveJobs(async ({ modelsFolder, software }) => {
 
 async function run(request: EngineRequest): Promise<EngineResult> {
   if (request.kind === 'render') return { mediaType: 'image/png', bytes: request.display.pixels }
+  if (request.kind === 'results') return { objects: [{ kind: request.resultKind, map: null, sopClassUid: '1.2', sopInstanceUid: '1.2.3', bytes: request.origin }], omitted: [] }
+  if (request.kind === 'instance') return { kind: 'skipped', reason: `${request.instance.bytes.length} bytes` }
   const [action = '', argument = ''] = request.modelId.split(':')
   appendFileSync(join(folder, 'order'), `${request.modelId}\n`)
   switch (action) {
@@ -43,11 +46,16 @@ async function run(request: EngineRequest): Promise<EngineResult> {
     case 'bug':
       throw new TypeError(`cannot read DOE^JANE of ${request.modelId}`)
     case 'environment':
-      return { ...samplePrediction, provenance: { ...samplePrediction.provenance, runtime: Object.keys(process.env).sort().join(',') } }
+      return answerOf({ runtime: Object.keys(process.env).sort().join(',') })
     case 'chatter':
       process.stdout.write('DOE^JANE\n')
       process.stderr.write('DOE^JANE\n')
       break
   }
-  return { ...samplePrediction, provenance: { ...samplePrediction.provenance, runtime: String(process.pid), inputSha256: String(request.bytes.length) } }
+  return answerOf({ runtime: String(process.pid), inputSha256: String(request.bytes.length) })
 }
+
+const answerOf = (provenance: Partial<Provenance>): Predicted => ({
+  prediction: { ...samplePrediction, provenance: { ...samplePrediction.provenance, ...provenance } },
+  origin: Uint8Array.of(1, 2, 3),
+})

@@ -1,15 +1,23 @@
 /** Engines that answer at once, or as a test tells them. */
-import type { EngineStats, Engines, PredictRequest, RenderedMap, RenderRequest } from '../../../src/domain/prediction.ts'
+import type { DicomResult, DicomResults } from '../../../src/domain/dicom-result.ts'
+import type { EngineStats, Engines, PredictRequest, RenderedMap, RenderRequest, ResultsRequest } from '../../../src/domain/prediction.ts'
 import { samplePrediction } from './sample-prediction.ts'
 
 export interface FakeEngines extends Engines {
   readonly predictions: PredictRequest[]
   readonly renders: RenderRequest[]
+  readonly resultRequests: ResultsRequest[]
   predict: Engines['predict']
   render: Engines['render']
+  makeResults: Engines['makeResults']
   refuseIfFull: Engines['refuseIfFull']
   figures: EngineStats
 }
+
+/** What stands for an identity: no code but an engine's may look into it. */
+export const SEALED = Uint8Array.of(0xff, 0x0f, 0x44, 0x4f, 0x45)
+
+const isDicom = (bytes: Uint8Array): boolean => bytes[128] === 0x44 && bytes[129] === 0x49
 
 const MEDIA_TYPES = { png: 'image/png', svg: 'image/svg+xml', npy: 'application/octet-stream', json: 'application/json' } as const
 
@@ -17,14 +25,19 @@ export function createFakeEngines(): FakeEngines {
   const engines: FakeEngines = {
     predictions: [],
     renders: [],
+    resultRequests: [],
     figures: { engines: 2, ready: 2, busy: 0, queued: 0, queueLimit: 8, restarts: 0 },
     predict: async (request) => {
       engines.predictions.push(request)
-      return samplePrediction
+      return { prediction: samplePrediction, origin: isDicom(request.bytes) ? SEALED : null }
     },
     render: async (request) => {
       engines.renders.push(request)
       return drawFake(request)
+    },
+    makeResults: async (request) => {
+      engines.resultRequests.push(request)
+      return fakeResults(request)
     },
     refuseIfFull: () => undefined,
     stats: () => engines.figures,
@@ -38,4 +51,21 @@ function drawFake({ options, map }: RenderRequest): RenderedMap {
       ? JSON.stringify({ name: map.name, kind: map.kind, range: map.range, method: map.method, altText: map.altText, shape: [1, 1], grid: [[0]] })
       : `${options.format} of ${map.name}`
   return { mediaType: MEDIA_TYPES[options.format], bytes: new TextEncoder().encode(text) }
+}
+
+/** Maps go to Parametric Maps but for the one of communities; there is no Segmentation. */
+function fakeResults({ resultKind, prediction }: ResultsRequest): DicomResults {
+  const objectOf = (map: string | null): DicomResult => ({
+    kind: resultKind,
+    map,
+    sopClassUid: '1.2',
+    sopInstanceUid: '1.2.3',
+    bytes: new TextEncoder().encode(`${resultKind} of ${map}`),
+  })
+  if (resultKind === 'seg') return { objects: [], omitted: [{ kind: 'seg', map: 'communities', reason: 'the map names no communities' }] }
+  if (resultKind !== 'pm') return { objects: [objectOf(null)], omitted: [] }
+  return {
+    objects: prediction.explanation.maps.filter(({ kind }) => kind !== 'categorical').map(({ name }) => objectOf(name)),
+    omitted: [],
+  }
 }

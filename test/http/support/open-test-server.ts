@@ -62,6 +62,7 @@ export async function openTestServer(changes: Partial<HttpContext> = {}, limits:
     log: { info: write, warn: write, error: write },
     now: () => clock.now,
     newId,
+    resultEnvironment: (createdAt) => ({ createdAt, utcOffsetMinutes: 60, deviceSerialNumber: 'test' }),
     isStopping: () => isStopping,
     openApiText,
     maxBodyBytes: 256 * 1024,
