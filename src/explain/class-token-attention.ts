@@ -8,6 +8,7 @@ import { buildMap, extremesOf } from './build-map.ts'
 import type { MapContext, MapMethod } from './map-method.ts'
 import { classTokenRows, meanOfRows, toHeadGrids, tokenCount, toPatchGrid } from './patch-grid.ts'
 import { declared, outputOf } from './read-outputs.ts'
+import { biasRows } from './structure-facts.ts'
 import { isOnlyInLastLayer, needsRunWithoutStructure } from './structure-layers.ts'
 
 const SOURCE = 'Vaswani et al., arXiv:1706.03762, equation 1; row of the class token'
@@ -18,7 +19,7 @@ export const classTokenAttention: MapMethod = {
   title: 'Attention of the class token',
   isDefault: true,
   readsTail: false,
-  needs: (manifest) => declared(manifest, 'attention'),
+  needs: needsAttention,
   build: (context) => attentionMap(context, rowsAsTrained(context), 'attention', 'Attention of the class token', 'mean over heads of the last layer'),
 }
 
@@ -60,8 +61,21 @@ function attentionMap(context: MapContext, rows: Rows, name: string, title: stri
   })
 }
 
+/** The attention itself, or, where it was not fetched, the softmax of scores and bias, which is the same: a matrix over all tokens costs more to fetch than its one row to compute. */
 function rowsAsTrained({ manifest, outputs }: MapContext): Rows {
-  return classTokenRows(outputOf(outputs.asTrained, 'attention'), manifest)
+  const { attention, scores } = outputs.asTrained
+  if (attention !== undefined || scores === undefined || !canSkipAttention(manifest)) return classTokenRows(outputOf(outputs.asTrained, 'attention'), manifest)
+  const bias = biasRows(manifest, outputs.asTrained, 0)
+  return classTokenRows(scores, manifest).map((row, head) => softmax(Float64Array.from(row, (score, token) => score + (bias[head]?.[token] ?? 0))))
+}
+
+/** Scores and bias are fetched for the counterfactual in any case. */
+function canSkipAttention(manifest: Manifest): boolean {
+  return manifest.structure !== null && !needsRunWithoutStructure(manifest) && manifest.outputs.bias !== undefined
+}
+
+function needsAttention(manifest: Manifest): readonly OutputName[] | null {
+  return canSkipAttention(manifest) ? declared(manifest, 'scores', 'bias') : declared(manifest, 'attention')
 }
 
 /**
@@ -70,19 +84,19 @@ function rowsAsTrained({ manifest, outputs }: MapContext): Rows {
  * Throws: "output-missing".
  */
 function rowsWithoutStructure({ manifest, outputs }: MapContext): Rows {
-  if (outputs.withoutStructure !== null) return classTokenRows(outputOf(outputs.withoutStructure, 'attention'), manifest)
+  if (outputs.withoutStructure?.attention !== undefined) return classTokenRows(outputs.withoutStructure.attention, manifest)
   if (!isOnlyInLastLayer(manifest)) throw new Problem('output-missing', 'the map needs a run without the structure', { output: 'attention' })
   return classTokenRows(outputOf(outputs.asTrained, 'scores'), manifest).map((row) => softmax(row))
 }
 
 function hasRowsWithoutStructure({ manifest, outputs }: MapContext): boolean {
-  return outputs.withoutStructure?.attention !== undefined || (outputs.withoutStructure === null && isOnlyInLastLayer(manifest) && outputs.asTrained.scores !== undefined)
+  return outputs.withoutStructure?.attention !== undefined || (isOnlyInLastLayer(manifest) && outputs.asTrained.scores !== undefined)
 }
 
 function needsBoth(manifest: Manifest): readonly OutputName[] | null {
   if (manifest.structure === null) return null
   if (needsRunWithoutStructure(manifest)) return manifest.structure.structureInput === null ? null : declared(manifest, 'attention')
-  return declared(manifest, 'attention', 'scores')
+  return canSkipAttention(manifest) ? declared(manifest, 'scores', 'bias') : declared(manifest, 'attention', 'scores')
 }
 
 /** [0, max] over both, so that the two maps can be laid side by side. */

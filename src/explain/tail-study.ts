@@ -32,7 +32,7 @@ export const STRUCTURE_REMOVED: TailChange = { alpha: 0, hidden: [] }
 
 /** Outputs that a tail may read, as far as the bundle declares them. */
 export function tailNeeds(manifest: Manifest): readonly OutputName[] {
-  const wanted: readonly OutputName[] = ['attention', 'scores', 'bias', 'mask', 'values', 'residual']
+  const wanted: readonly OutputName[] = ['scores', 'bias', 'mask', 'values', 'residual']
   return wanted.filter((name) => manifest.outputs[name] !== undefined)
 }
 

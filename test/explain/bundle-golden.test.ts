@@ -23,7 +23,7 @@ describe.each(['dcmm', 'dcmm-all', 'sbm-expected'] as const)('the explanation of
   afterAll(() => bundle.release())
 
   const explainImage = async (image: number, explainedClass: string, maps: readonly string[]): Promise<Explanation> => {
-    const request = { outputs: outputsNeeded(bundle.manifest, maps), withoutStructure: true, seed: 0, samples: 0 }
+    const request = { outputs: [...outputsNeeded(bundle.manifest, maps), 'attention' as const], withoutStructure: true, seed: 0, samples: 0 }
     const outputs = await bundle.run(goldenInput(golden, image), request)
     return explain(bundle.manifest, outputs, bundle.tailFor(outputs), { frame: 1, maps, explainedClass, seed: 0, samples: 0 })
   }
@@ -55,7 +55,7 @@ describe.each(['dcmm', 'dcmm-all', 'sbm-expected'] as const)('the explanation of
   })
 
   it('needs no second run where the last layer alone carries the structure: counterfactual and delta are the same from the tail', async () => {
-    const maps = ['delta', 'attention-without-structure']
+    const maps = ['attention', 'delta', 'attention-without-structure']
     expect(needsRunWithoutStructure(bundle.manifest)).toBe(name !== 'dcmm')
     if (needsRunWithoutStructure(bundle.manifest)) {
       expect(outputsNeeded(bundle.manifest, maps)).not.toContain('values')
@@ -64,7 +64,11 @@ describe.each(['dcmm', 'dcmm-all', 'sbm-expected'] as const)('the explanation of
     const outputs = await bundle.run(goldenInput(golden, 1), { outputs: outputsNeeded(bundle.manifest, maps), withoutStructure: false, seed: 0, samples: 0 })
     const fromTail = await explain(bundle.manifest, outputs, bundle.tailFor(outputs), { frame: 1, maps, explainedClass: null, seed: 0, samples: 0 })
     const fromRun = await explainImage(1, fromTail.explainedClass, maps)
+    expect(outputs.asTrained.attention).toBeUndefined()
     expect(fromTail.counterfactual?.scope).toBe('network')
+    const attention = at(golden.expected.get('layer1.attention')!, 1)
+    const rows = tensorOf(Float32Array.from([0, 1, 2].flatMap((head) => [...attention.data.subarray(head * 289, head * 289 + 17)])), [3, 17])
+    expect(excess(mapNamed(fromTail, 'attention').heads!, toPatches(rows), GOLDEN_TOLERANCE)).toBeLessThanOrEqual(1)
     fromRun.counterfactual!.classes.forEach(({ logit }, i) => {
       expect(Math.abs(fromTail.counterfactual!.classes[i]!.logit - logit)).toBeLessThan(1e-5)
     })
