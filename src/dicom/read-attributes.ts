@@ -3,9 +3,15 @@ import { Problem } from '../domain/problem.ts'
 import { KEYWORDS, type Keyword } from './keywords.ts'
 import { type Dataset, type DatasetElement, readUnknownSequence } from './read-part10.ts'
 
-/** The attribute's element, undefined where it is absent. */
+/**
+ * The attribute's element, undefined where it is absent.
+ *
+ * Throws: "dicom-truncated" where its value ends outside the file, which the reader should have noticed: nothing is read beyond the bytes either way.
+ */
 export function findElement(dataset: Dataset, keyword: Keyword): DatasetElement | undefined {
-  return dataset.elements[`x${KEYWORDS[keyword].slice(0, 8).toLowerCase()}`]
+  const element = dataset.elements[`x${KEYWORDS[keyword].slice(0, 8).toLowerCase()}`]
+  if (element !== undefined && element.dataOffset + element.length > dataset.byteArray.length) throw new Problem('dicom-truncated', `${keyword} ends outside the file`, {})
+  return element
 }
 
 /** Whether the attribute is there with a value. */

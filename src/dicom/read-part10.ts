@@ -127,6 +127,8 @@ function parseDataset(bytes: Uint8Array, start: number, syntax: Encoding, limits
   try {
     if (syntax.explicitVr) dicomParser.parseDicomDataSetExplicit(dataset, stream, bytes.length)
     else dicomParser.parseDicomDataSetImplicit(dataset, stream, bytes.length)
+    // dicom-parser notices an element that ends outside the bytes in explicit data sets only
+    if (stream.position > bytes.length) throw new Error('buffer overrun')
   } catch (error) {
     if (error instanceof Problem) throw error
     if (error instanceof RangeError) throw tooDeep(limits, error)

@@ -72,21 +72,33 @@ function readJpeg2000(stream: Uint8Array): CodestreamHeader | undefined {
   const data = view(stream)
   if (stream.length < 42 || data.getUint32(0) !== 0xff4fff51) return undefined
   const components = data.getUint16(40)
-  const columns = data.getUint32(8) - data.getUint32(16)
-  const rows = data.getUint32(12) - data.getUint32(20)
-  const tiles = Math.ceil(columns / data.getUint32(24)) * Math.ceil(rows / data.getUint32(28))
-  if (stream.length < 42 + 3 * components || components === 0 || !(tiles <= MAX_TILES)) return undefined
+  if (stream.length < 42 + 3 * components || components === 0 || !hasLegalGrid(data)) return undefined
   let precision = 0
   for (let i = 0; i < components; i++) {
     precision = Math.max(precision, (data.getUint8(42 + 3 * i) & 0x7f) + 1)
     const isSubsampled = data.getUint16(43 + 3 * i) !== 0x0101
     if (isSubsampled) return undefined
   }
+  const columns = data.getUint32(8) - data.getUint32(16)
+  const rows = data.getUint32(12) - data.getUint32(20)
   return { columns, rows, components, precision, isPlanar: false, isColorTransformed: readColorTransform(stream) }
 }
 
 /** ITU-T T.800 A.5.1: tiles are numbered with 16 bits. */
 const MAX_TILES = 65_535
+
+/**
+ * Whether image and tiles lie on the reference grid as ITU-T T.800 B.3 demands: the first tile holds the image's first sample.
+ * A decoder of HTJ2K that is given another grid does not come back.
+ */
+function hasLegalGrid(data: DataView): boolean {
+  const isLegal = (axis: 0 | 4): boolean => {
+    const [end, start, tile, tileStart] = [8, 16, 24, 32].map((field) => data.getUint32(field + axis)) as [number, number, number, number]
+    return end > start && tile > 0 && tileStart <= start && tileStart + tile > start
+  }
+  const tilesAlong = (axis: 0 | 4): number => Math.ceil((data.getUint32(8 + axis) - data.getUint32(32 + axis)) / data.getUint32(24 + axis))
+  return isLegal(0) && isLegal(4) && tilesAlong(0) * tilesAlong(4) <= MAX_TILES
+}
 
 function readColorTransform(stream: Uint8Array): boolean {
   const data = view(stream)

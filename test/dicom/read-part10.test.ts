@@ -7,8 +7,6 @@ import { PART10_LIMITS, readPart10 } from '../../src/dicom/read-part10.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { BIG_ENDIAN, buildGray16, buildPart10, DEFLATED, EXPLICIT, IMAGE, IMPLICIT, type SyntheticDataset } from '../support/synthetic-dicom.ts'
 
-const image = (): Uint8Array => buildGray16([1, 2, 3, 4, 5, 6], 3)
-
 /** A file whose data set is these bytes, deflated by the caller where the syntax says so. */
 function withBody(body: Uint8Array, transferSyntaxUid = EXPLICIT): Uint8Array {
   const head = buildPart10({ transferSyntaxUid, dataset: {} })
@@ -78,8 +76,17 @@ describe('readPart10', () => {
     expect(() => readPart10(withBody(long))).toThrow(expect.objectContaining({ code: 'dicom-truncated' }))
   })
 
-  it('tells pixels that end inside their last row from pixels that end anywhere else', () => {
-    const file = image()
+  it('refuses an item of such a sequence whose last element ends outside it', () => {
+    // found by fuzzing: the item holds the header of Rows, two bytes long, and not a byte of it
+    const item = Buffer.from('feff00e008000000' + '2800100002000000', 'hex')
+    const head = Buffer.from('08004011554e000008000000', 'hex')
+    head.writeUInt32LE(item.length, 8)
+    const { dataset } = readPart10(withBody(Buffer.concat([head, item])))
+    expect(() => readItems(dataset, 'ReferencedImageSequence')).toThrow(expect.objectContaining({ code: 'dicom-truncated' }))
+  })
+
+  it.each([IMPLICIT, EXPLICIT, BIG_ENDIAN])('tells pixels that end inside their last row from pixels that end anywhere else (%s)', (transferSyntaxUid) => {
+    const file = buildGray16([1, 2, 3, 4, 5, 6], 3, {}, { transferSyntaxUid })
     expect(() => readPart10(file.subarray(0, file.length - 1))).toThrow(expect.objectContaining({ code: 'pixel-data-truncated', facts: { expectedBytes: 12, actualBytes: 11 } }))
     expect(() => readPart10(file.subarray(0, file.length - 7))).toThrow(expect.objectContaining({ code: 'dicom-truncated' }))
   })

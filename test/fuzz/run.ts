@@ -53,6 +53,7 @@ function runWorker(range: Range, onMessage: (message: Message) => void, limitMs 
   return new Promise((resolve) => {
     const worker = new Worker(new URL(import.meta.url), { workerData: { range, current } })
     let seen = { number: -1, since: performance.now() }
+    // the first to finish says how: a worker that is terminated exits too
     const finish = (find: Find | null): void => {
       clearInterval(watchdog)
       resolve(find)
@@ -61,8 +62,8 @@ function runWorker(range: Range, onMessage: (message: Message) => void, limitMs 
       const number = Atomics.load(current, 0)
       if (number !== seen.number) seen = { number, since: performance.now() }
       if (number < 0 || performance.now() - seen.since <= limitMs) return
-      clearInterval(watchdog)
-      worker.terminate().then(() => finish({ case: number, what: `longer than ${limitMs} ms` }))
+      finish({ case: number, what: `longer than ${limitMs} ms` })
+      worker.terminate().catch(() => undefined)
     }, 100)
     worker.on('message', onMessage)
     worker.on('error', (error) => finish({ case: Atomics.load(current, 0), what: String(error) }))

@@ -72,6 +72,23 @@ describe('readCodestream', () => {
     expect(readCodestream(spoil(8, 0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1), 'jpeg-2000')).toBeUndefined()
     expect(readCodestream(spoil(43, 2), 'jpeg-2000')).toBeUndefined()
   })
+
+  // found by fuzzing: with YTOsiz 8 over an image that begins at 0 the HTJ2K decoder did not come back
+  it.each([
+    ['ends before it begins', 16, 7],
+    ['begins before its first tile, across', 32, 1],
+    ['begins before its first tile, down', 36, 8],
+    ['begins behind its first tile', 24, 3, 20],
+  ])('gives nothing for an image that %s', async (_, at, value, origin = 0) => {
+    const stream = Buffer.from(await encodeFrame(GRAY12, HTJ2K))
+    stream.writeUInt32BE(value, at)
+    if (origin > 0) {
+      // move the image to the right of its first tile, its size unchanged
+      stream.writeUInt32BE(origin, 16)
+      stream.writeUInt32BE(origin + 7, 8)
+    }
+    expect(readCodestream(stream, 'htj2k')).toBeUndefined()
+  })
 })
 
 describe('a codestream beside its data set', () => {
