@@ -87,6 +87,9 @@ export function gradientOf(answer: TailAnswer, row: number, classIndex: number):
 
 /** The class token's scores in one head with `alpha` times the structure's bias, [token]. */
 export function scoresUnder(study: TailStudy, head: number, alpha: number): Float64Array {
+  const scores = study.scores[head]
   const bias = study.bias[head]
-  return Float64Array.from(study.scores[head] ?? [], (score, token) => score + alpha * (bias?.[token] ?? 0))
+  const row = new Float64Array(study.tokens)
+  for (let token = 0; token < row.length; token++) row[token] = (scores?.[token] ?? 0) + alpha * (bias?.[token] ?? 0)
+  return row
 }
