@@ -13,7 +13,8 @@ import { NOTICE } from './domain/prediction.ts'
 import { Problem, type ProblemData, toProblemData } from './domain/problem.ts'
 import { readModels } from './engine/read-models.ts'
 import { type Bundle, loadBundle } from './infer/load-bundle.ts'
-import { type InstanceResult, processInstance } from './instance-road.ts'
+import { processInstance } from './instance-road.ts'
+import type { InstanceResult } from './routing/instance.ts'
 import { parseRules, type Rules } from './routing/rules-file.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')

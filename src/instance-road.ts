@@ -4,7 +4,7 @@
  *
  * Runs where files are decoded, in an engine or in a command. Equal arguments give equal bytes.
  */
-import type { DicomResult, OmittedResult, ResultEnvironment, RgbImage } from './domain/dicom-result.ts'
+import type { DicomResult, OmittedResult, RgbImage } from './domain/dicom-result.ts'
 import type { Prediction } from './domain/prediction.ts'
 import { Problem } from './domain/problem.ts'
 import { decodeImage } from './imaging/decode-image.ts'
@@ -12,39 +12,9 @@ import { toDisplayImage } from './imaging/to-display-image.ts'
 import type { Bundle } from './infer/load-bundle.ts'
 import { draw, predict } from './pipeline.ts'
 import { buildResults } from './results/build-results.ts'
-import { type Arrival, decideRoute, type RouteDecision } from './routing/decide-route.ts'
+import { decideRoute, type RouteDecision } from './routing/decide-route.ts'
+import type { InstanceRequest, InstanceResult, PredictedFrame } from './routing/instance.ts'
 import { readRoutingFacts } from './routing/routing-facts.ts'
-import type { Rules } from './routing/rules-file.ts'
-
-export interface InstanceRequest {
-  readonly bytes: Uint8Array
-  readonly arrival: Arrival
-  readonly rules: Rules
-  /** A model that was asked for by name: then no rule is asked, and its results go to `destinations`. */
-  readonly modelId: string | null
-  /** Stands in for the rules' own destinations; null leaves them. */
-  readonly destinations: readonly string[] | null
-  /** Names the request in pictures and logs. */
-  readonly requestId: string
-  readonly environment: ResultEnvironment
-}
-
-export interface PredictedFrame {
-  /** From 1. */
-  readonly frame: number
-  readonly prediction: Prediction
-}
-
-export type InstanceResult =
-  | { readonly kind: 'skipped'; readonly reason: string }
-  | {
-      readonly kind: 'results'
-      readonly modelId: string
-      readonly frames: readonly PredictedFrame[]
-      readonly objects: readonly DicomResult[]
-      readonly omitted: readonly OmittedResult[]
-      readonly destinations: readonly string[]
-    }
 
 /**
  * What became of the instance.

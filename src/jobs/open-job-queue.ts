@@ -66,6 +66,8 @@ export interface JobQueueSettings {
 export interface JobQueue extends Jobs {
   /** Begins to work. Until then orders are accepted only. */
   start(): void
+  /** Lets the key of a job that was skipped or cancelled make a new one. */
+  releaseKey(idempotencyKey: string): Promise<void>
   /** Removes what is over its time; how many jobs that were. */
   sweep(): Promise<number>
   /** Throws where the database can't be reached. */
@@ -231,6 +233,10 @@ class Queue implements JobQueue {
       states: Object.fromEntries(states.map((state) => [state, count(state)])) as Record<JobState, number>,
       oldestQueuedSeconds: oldest === undefined ? 0 : Math.max(0, (this.#context.now().getTime() - oldest.getTime()) / 1000),
     }
+  }
+
+  async releaseKey(idempotencyKey: string): Promise<void> {
+    await this.#context.database.executeSql("UPDATE attending.job SET idempotency_key = NULL WHERE idempotency_key = $1 AND state IN ('skipped', 'cancelled')", [idempotencyKey])
   }
 
   sweep(): Promise<number> {

@@ -35,6 +35,9 @@ export function createWorkLoop(boss: PgBoss, settings: LoopSettings, handle: Tic
   return new Loop(boss, settings, handle, log)
 }
 
+/** How long aborted work may take to notice. */
+const ABORT_MS = 2000
+
 interface Running {
   readonly jobId: string
   readonly controller: AbortController
@@ -77,11 +80,10 @@ class Loop implements WorkLoop {
     this.wake()
     await this.#pump
     const settled = Promise.all([...this.#running].map((running) => running.settled))
-    const timer = setTimeout(() => {
-      for (const running of this.#running) running.controller.abort()
-    }, graceMs)
-    await settled
-    clearTimeout(timer)
+    if (await endsWithin(settled, graceMs)) return
+    for (const running of this.#running) running.controller.abort()
+    // What does not heed the signal is left behind: its ticket is handed out again.
+    await endsWithin(settled, ABORT_MS)
   }
 
   async #run(): Promise<void> {
@@ -154,4 +156,14 @@ class Loop implements WorkLoop {
       }
     })
   }
+}
+
+async function endsWithin(settled: Promise<unknown>, limitMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), limitMs)
+  })
+  const ended = await Promise.race([settled.then(() => true), late])
+  clearTimeout(timer)
+  return ended
 }
