@@ -16,31 +16,55 @@ export interface CodestreamHeader {
 
 /** The header, undefined where it cannot be found: the caller knows what to call that. */
 export function readCodestream(frame: Uint8Array, codec: PixelCodec): CodestreamHeader | undefined {
-  if (codec === 'jpeg' || codec === 'jpeg-ls') return readJpeg(frame)
+  if (codec === 'jpeg' || codec === 'jpeg-ls') return readJpeg(frame, codec)
   return readJpeg2000(frame.subarray(findJpeg2000(frame)))
 }
 
 const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 
-/** Markers of JPEG and JPEG-LS up to the first scan (ITU-T T.81 B.1, T.87 C.1). */
-function readJpeg(frame: Uint8Array): CodestreamHeader | undefined {
+/** Every marker of a JPEG or JPEG-LS stream (ITU-T T.81 B.1, T.87 C.1), and what the first frame and scan say. */
+function readJpeg(frame: Uint8Array, codec: PixelCodec): CodestreamHeader | undefined {
   const data = view(frame)
   if (frame.length < 4 || data.getUint16(0) !== 0xffd8) return undefined
   let header: CodestreamHeader | undefined
-  for (let at = 2; at + 4 <= frame.length; ) {
-    if (frame[at] !== 0xff) return undefined
-    const marker = frame[at + 1] ?? 0
+  let isPlanar: boolean | undefined
+  for (let at = 2; at < frame.length; ) {
+    const marker = data.getUint8(at) === 0xff && at + 1 < frame.length ? data.getUint8(at + 1) : -1
+    if (marker === EOI) break
     if (marker === 0xff) {
       at++ // fill bytes may stand before a marker
       continue
     }
-    const length = data.getUint16(at + 2)
-    const segment = frame.subarray(at + 4, at + 2 + length)
-    if (isStartOfFrame(marker)) header = readStartOfFrame(segment)
-    if (marker === 0xda) return header === undefined ? undefined : { ...header, isPlanar: header.components > 1 && segment[0] === 1 }
-    at += 2 + length
+    if (!opensSegment(marker) || at + 4 > frame.length) return undefined
+    const end = at + 2 + data.getUint16(at + 2)
+    const segment = frame.subarray(at + 4, end)
+    if (header === undefined && isStartOfFrame(marker)) header = readStartOfFrame(segment)
+    if (marker === SOS) isPlanar ??= segment[0] === 1
+    at = marker === SOS ? findMarker(frame, end, codec) : end
   }
-  return undefined
+  return header === undefined || isPlanar === undefined ? undefined : { ...header, isPlanar: header.components > 1 && isPlanar }
+}
+
+const EOI = 0xd9
+const SOS = 0xda
+
+/**
+ * Whether a marker may stand between segments: frames, tables, scans, application data, comments, and LSE of JPEG-LS.
+ * A lone TEM, RST or reserved marker there makes the lossless decoder wait for ever.
+ */
+const opensSegment = (marker: number): boolean => (marker >= 0xc0 && marker <= 0xcf) || marker >= SOS
+
+/** Where the coded data of a scan ends: at the next marker that is no restart, or at the end of the bytes. Data may hold 0xFF before 0x00, in JPEG-LS before all below 0x80. */
+function findMarker(frame: Uint8Array, from: number, codec: PixelCodec): number {
+  const firstMarker = codec === 'jpeg-ls' ? 0x80 : 0x01
+  let at = frame.indexOf(0xff, from)
+  while (at >= 0) {
+    const next = frame[at + 1] ?? 0
+    const isRestart = next >= 0xd0 && next <= 0xd7
+    if (next >= firstMarker && next !== 0xff && !isRestart) return at
+    at = frame.indexOf(0xff, at + 1)
+  }
+  return frame.length
 }
 
 /** SOF0 to SOF15 without DHT, JPG and DAC; SOF55 of JPEG-LS. */

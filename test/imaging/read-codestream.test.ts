@@ -73,6 +73,30 @@ describe('readCodestream', () => {
     expect(readCodestream(spoil(43, 2), 'jpeg-2000')).toBeUndefined()
   })
 
+  // found by fuzzing: with TEM in front of a segment the JPEG lossless decoder did not come back
+  it.each([
+    ['TEM in its header', 0x01, 2],
+    ['a reserved marker in its header', 0x02, 2],
+    ['a restart in its header', 0xd0, 2],
+    ['a second start in its header', 0xd8, 2],
+    ['TEM in its coded data', 0x01, -12],
+    ['a reserved marker in its coded data', 0xbf, -12],
+  ])('gives nothing for a JPEG with %s', async (_, marker, at) => {
+    const stream = await encodeFrame(GRAY12, JPEG_LOSSLESS)
+    const cut = at < 0 ? stream.length + at : at
+    const spoilt = Buffer.concat([stream.subarray(0, cut), Buffer.from([0xff, marker]), stream.subarray(cut)])
+    expect(readCodestream(stream, 'jpeg')).toBeDefined()
+    expect(readCodestream(spoilt, 'jpeg')).toBeUndefined()
+  })
+
+  it('takes restarts and stuffed bytes for coded data, and JPEG-LS for what stuffs otherwise', async () => {
+    const insert = (stream: Uint8Array, ...bytes: number[]): Uint8Array => Buffer.concat([stream.subarray(0, -12), Buffer.from(bytes), stream.subarray(-12)])
+    const jpeg = await encodeFrame(GRAY12, JPEG_LOSSLESS)
+    for (const next of [0x00, 0xd0, 0xd7]) expect(readCodestream(insert(jpeg, 0xff, next), 'jpeg')).toEqual(readCodestream(jpeg, 'jpeg'))
+    const jpegLs = await encodeFrame(GRAY12, JPEG_LS)
+    for (const next of [0x00, 0x01, 0x7f]) expect(readCodestream(insert(jpegLs, 0xff, next), 'jpeg-ls')).toEqual(readCodestream(jpegLs, 'jpeg-ls'))
+  })
+
   // found by fuzzing: with YTOsiz 8 over an image that begins at 0 the HTJ2K decoder did not come back
   it.each([
     ['ends before it begins', 16, 7],
