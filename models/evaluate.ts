@@ -9,19 +9,22 @@ import { type Tensor, tensorOf } from '../src/tensor/tensor.ts'
 import { BACKEND_NAMES, chooseBackend, parseBackendName } from './backend/choose-backend.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import type { DataSet, SplitName } from './data/data-set.ts'
-import { readDataSet } from './data/read-data-set.ts'
+import { openDataSet } from './data/open-data-set.ts'
+import { type InputShape, TRAINING_FIT } from './data/read-image-folder.ts'
 import { evaluateCheckpoint, evaluateLogits } from './evaluate-checkpoint.ts'
 import { metricsOf } from './metrics.ts'
 import { trainingRecordOf } from './training/training-record.ts'
 
-const HELP = `npm run evaluate -- <bundle folder or checkpoint.safetensors> --data <file.npz> [options]
+const HELP = `npm run evaluate -- <bundle folder or checkpoint.safetensors> --data <file.npz | table.csv> [options]
 
 Prints one JSON document: accuracy, AUC (one-vs-rest), balanced accuracy, recall of each class with 95 % intervals, ECE, Brier,
 NLL, before and after temperature scaling, all on the test split; the temperature is fitted on the validation split.
 A bundle runs as it is served, in ONNX Runtime, each image through the server's own preprocessing; a checkpoint runs in TF.js.
 
-  --data FILE          a MedMNIST .npz; told by its checksum, an unknown file is refused
-  --allow-data SHA256  read this file all the same, named by its SHA-256; may be repeated
+  --data FILE          a MedMNIST .npz, told by its checksum, an unknown file is refused; or a table (.csv) of images, see "npm run train"
+  --allow-data SHA256  read this .npz all the same, named by its SHA-256; may be repeated
+  --images DIR         of a table: where its images lie (default: the table's folder)
+  --cache DIR          of a table: keep the decoded images there for the next run (they are pictures of patients)
   --backend NAME       of a checkpoint: ${BACKEND_NAMES.join(', ')} (default: the first that starts)
   --help               this text
 `
@@ -46,23 +49,32 @@ async function evaluate(args: readonly string[]): Promise<string> {
   if (values.help || args.length === 0) return HELP
   if (model === undefined || more.length > 0) throw new Problem('parameter-invalid', 'one bundle or checkpoint is needed', { parameter: 'model' })
   if (values.data === undefined) throw new Problem('parameter-invalid', 'the data file is missing: --data FILE', { parameter: 'data' })
-  const data = readDataSet(readOrThrow(values.data), { allowed: values['allow-data'] ?? [] })
-  const report = isFolder(model) ? await reportOfBundle(model, data) : await reportOfCheckpoint(model, data, values.backend)
+  const file = values.data
+  const options = { allowed: values['allow-data'] ?? [], folder: values.images ?? null, cacheFolder: values.cache ?? null }
+  /** A table is read as the model wants it: its input, its classes in their order. */
+  const open: OpenData = (input, classes) => openDataSet(file, { ...options, input, classes })
+  const report = isFolder(model) ? await reportOfBundle(model, open) : await reportOfCheckpoint(model, open, values.backend)
   return `${JSON.stringify(report, null, 2)}\n`
 }
 
-async function reportOfCheckpoint(file: string, data: DataSet, backendName: string | undefined): Promise<object> {
+type OpenData = (input: InputShape, classes: readonly string[]) => Promise<DataSet>
+
+async function reportOfCheckpoint(file: string, open: OpenData, backendName: string | undefined): Promise<object> {
   const checkpoint = readCheckpoint(readOrThrow(file))
   const backend = await chooseBackend(backendName === undefined ? null : parseBackendName(backendName))
   const { recipe, seed, selectedEpoch, data: trainedOn } = trainingRecordOf(checkpoint)
+  const { channels, imageSize } = checkpoint.config
+  const data = await open({ channels: channels === 3 ? 3 : 1, height: imageSize, width: imageSize, ...TRAINING_FIT }, trainedOn.classes)
   const model = { recipe, seed, selectedEpoch, network: checkpoint.config.network }
   return { model, data: dataFacts(data, trainedOn.sha256), runtime: backend.description, ...(await evaluateCheckpoint(checkpoint, data, backend)) }
 }
 
-async function reportOfBundle(folder: string, data: DataSet): Promise<object> {
+async function reportOfBundle(folder: string, open: OpenData): Promise<object> {
   const bundle = await loadBundle(folder)
   try {
     const { manifest } = bundle
+    const classNames = manifest.classes.map(({ name }) => name)
+    const data = await open(manifest.input, classNames)
     if (manifest.classes.length !== data.facts.classes.length) {
       throw new Problem('shape-mismatch', 'the data has other classes than the bundle', { expected: [manifest.classes.length], actual: [data.facts.classes.length] })
     }
@@ -125,7 +137,14 @@ function parseOrThrow(args: readonly string[]) {
     return parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { data: { type: 'string' }, 'allow-data': { type: 'string', multiple: true }, backend: { type: 'string' }, help: { type: 'boolean' } },
+      options: {
+        data: { type: 'string' },
+        'allow-data': { type: 'string', multiple: true },
+        images: { type: 'string' },
+        cache: { type: 'string' },
+        backend: { type: 'string' },
+        help: { type: 'boolean' },
+      },
     })
   } catch (error) {
     throw new Problem('parameter-invalid', error instanceof Error ? error.message : 'the options are not understood', { parameter: 'options' }, error)

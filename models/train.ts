@@ -1,22 +1,31 @@
 /** `npm run train`: a recipe's name and a data file in, a folder with a trained checkpoint out. */
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Problem } from '../src/domain/problem.ts'
 import { BACKEND_NAMES, chooseBackend, parseBackendName } from './backend/choose-backend.ts'
-import { readDataSet } from './data/read-data-set.ts'
+import type { DataSet } from './data/data-set.ts'
+import { isTable, openDataSet } from './data/open-data-set.ts'
+import { TRAINING_FIT } from './data/read-image-folder.ts'
+import { adaptRecipe } from './recipes/adapt-recipe.ts'
 import { findRecipe, RECIPES } from './recipes/find-recipe.ts'
 import type { Recipe } from './recipes/recipe.ts'
 import { createProgressPrinter } from './training/progress-line.ts'
 import { openRunStore } from './training/run-store.ts'
 import { runTraining } from './training/run-training.ts'
 
-const HELP = `npm run train -- <recipe> --data <file.npz> [options]
+const HELP = `npm run train -- <recipe> --data <file.npz | table.csv> [options]
 
 Trains a network and leaves its checkpoint in the run's folder: model.safetensors (what the recipe selects on the validation
 split), best, averaged and last. The test split is not looked at: see "npm run evaluate".
 
-  --data FILE          a MedMNIST .npz; told by its checksum, an unknown file is refused
-  --allow-data SHA256  read this file all the same, named by its SHA-256; may be repeated
+  --data FILE          a MedMNIST .npz, told by its checksum, an unknown file is refused;
+                       or a table (.csv) of PNG, JPEG or DICOM images: columns image (a path) or instance (a SOP Instance UID),
+                       class, split (train, validation, test), patient, and frame where files have more than one
+  --allow-data SHA256  read this .npz all the same, named by its SHA-256; may be repeated
+  --images DIR         of a table: where its images lie (default: the table's folder)
+  --classes A,B,...    of a table: the classes in the order of the outputs (default: the training split's names, sorted)
+  --cache DIR          of a table: keep the decoded images there for the next run (they are pictures of patients)
+  --color              of a table: three channels
+  --image-size N       of a table: pixels of the network's side (default: the recipe's)
   --out DIR            the run's folder (default: runs/<recipe>-seed<S>)
   --resume             go on with the state that the folder holds, to the same weights as an unbroken run
   --backend NAME       ${BACKEND_NAMES.join(', ')} (default: the first that starts)
@@ -44,10 +53,19 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+interface DataOptions {
+  readonly file: string
+  readonly allowed: readonly string[]
+  readonly folder: string | null
+  readonly classes: readonly string[] | null
+  readonly cacheFolder: string | null
+  readonly color: boolean
+  readonly imageSize: number | null
+}
+
 interface Options {
   readonly recipe: Recipe
-  readonly dataFile: string
-  readonly allowed: readonly string[]
+  readonly data: DataOptions
   readonly out: string
   readonly resume: boolean
   readonly backend: ReturnType<typeof parseBackendName> | null
@@ -60,8 +78,9 @@ async function train(args: readonly string[]): Promise<number> {
     process.stdout.write(HELP)
     return 0
   }
-  const { recipe, seed, out, resume } = options
-  const data = readDataSet(readFileOrThrow(options.dataFile), { allowed: options.allowed })
+  const { seed, out, resume } = options
+  const data = await openData(options)
+  const recipe = adaptRecipe(options.recipe, data)
   const store = openRunStore(out)
   if (store.hasState() && !resume) throw new Problem('parameter-invalid', `${out} already holds a run: --resume goes on with it, --out starts another`, { parameter: 'out' })
   const signal = { stop: false }
@@ -87,6 +106,13 @@ async function train(args: readonly string[]): Promise<number> {
   return 0
 }
 
+/** A table is read at the recipe's input unless the options say otherwise; an archive has its own. */
+function openData({ recipe: { network }, data: { file, imageSize, color, ...options } }: Options): Promise<DataSet> {
+  const side = imageSize ?? network.imageSize
+  const channels = color || network.channels === 3 ? 3 : 1
+  return openDataSet(file, { ...options, input: { channels, height: side, width: side, ...TRAINING_FIT } })
+}
+
 /** null asks for the help. Throws: "parameter-invalid". */
 function readOptions(args: readonly string[]): Options | null {
   const { values, positionals } = parseOrThrow(args)
@@ -98,12 +124,28 @@ function readOptions(args: readonly string[]): Options | null {
   const seed = wholeNumber('seed', values.seed ?? '0', 0)
   return {
     recipe,
-    dataFile: values.data,
-    allowed: values['allow-data'] ?? [],
+    data: readDataOptions(values.data, values),
     out: values.out ?? `runs/${recipe.name}-seed${seed}`,
     resume: values.resume === true,
     backend: values.backend === undefined ? null : parseBackendName(values.backend),
     seed,
+  }
+}
+
+type Values = ReturnType<typeof parseOrThrow>['values']
+
+/** Throws: "parameter-invalid" where an option of tables is given for an archive. */
+function readDataOptions(file: string, values: Values): DataOptions {
+  const ofTables = (['images', 'classes', 'cache', 'color', 'image-size'] as const).find((name) => values[name] !== undefined)
+  if (ofTables !== undefined && !isTable(file)) throw new Problem('parameter-invalid', `--${ofTables} belongs to a table (.csv)`, { parameter: ofTables })
+  return {
+    file,
+    allowed: values['allow-data'] ?? [],
+    folder: values.images ?? null,
+    classes: values.classes === undefined ? null : values.classes.split(',').map((name) => name.trim()),
+    cacheFolder: values.cache ?? null,
+    color: values.color === true,
+    imageSize: values['image-size'] === undefined ? null : wholeNumber('image-size', values['image-size'], 1),
   }
 }
 
@@ -115,6 +157,11 @@ function parseOrThrow(args: readonly string[]) {
       options: {
         data: { type: 'string' },
         'allow-data': { type: 'string', multiple: true },
+        images: { type: 'string' },
+        classes: { type: 'string' },
+        cache: { type: 'string' },
+        color: { type: 'boolean' },
+        'image-size': { type: 'string' },
         out: { type: 'string' },
         resume: { type: 'boolean' },
         backend: { type: 'string' },
@@ -136,12 +183,4 @@ function wholeNumber(parameter: string, text: string, least: number): number {
   const value = Number(text)
   if (!Number.isSafeInteger(value) || value < least || value > 0xffffffff) throw new Problem('parameter-invalid', `${parameter} is a whole number from ${least} on`, { parameter })
   return value
-}
-
-function readFileOrThrow(file: string): Uint8Array {
-  try {
-    return readFileSync(file)
-  } catch (error) {
-    throw new Problem('file-unreadable', 'the data file cannot be read', {}, error)
-  }
 }

@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readCheckpoint } from '../../models/checkpoint.ts'
 import { trainingRecordOf } from '../../models/training/training-record.ts'
+import { buildPng } from '../support/synthetic-png.ts'
 import { npzOf } from './support/npz.ts'
 import { syntheticData } from './support/synthetic-data.ts'
 
@@ -70,6 +71,54 @@ describe('npm run train and npm run evaluate', () => {
     expect(JSON.parse(evaluated.out)).toMatchObject({ model: { recipe, seed: 3, selectedEpoch: 1 }, data: { sha256, sameAsTraining: true }, test: { split: 'test', images: 16 } })
   })
 
+  it('train on a table of images at another size and with other classes, and evaluate by the same table', async () => {
+    const { train, validation, test } = syntheticData({ train: 64, validation: 8, test: 8, side: 16 }).splits
+    const rows = Object.entries({ train, val: validation, test }).flatMap(([split, { count, images, labels }]) =>
+      Array.from({ length: count }, (_, i) => {
+        const pixels = images.subarray(i * 256, (i + 1) * 256)
+        writeFileSync(
+          join(folder, `${split}-${i}.png`),
+          buildPng({ width: 16, height: 16, bitDepth: 8, colorType: 0, rows: Array.from({ length: 16 }, (_, y) => [...pixels.subarray(16 * y, 16 * y + 16)]) }),
+        )
+        return `${split}-${i}.png,${i === 0 ? 'odd' : labels[i] === 1 ? 'square' : 'noise'},${split},${split}${i}`
+      }),
+    )
+    writeFileSync(join(folder, 'table.csv'), ['image,class,split,patient', ...rows].join('\n'))
+    const data = ['--data', 'table.csv']
+    const ended = await run('train', [
+      recipe,
+      ...data,
+      '--classes',
+      'square,noise,odd',
+      '--image-size',
+      '16',
+      '--cache',
+      'kept',
+      '--backend',
+      'wasm',
+      '--epochs',
+      '1',
+      '--out',
+      'of-table',
+    ])
+    expect(ended).toMatchObject({ code: 0, error: '' })
+    const checkpoint = readCheckpoint(readFileSync(join(folder, 'of-table/model.safetensors')))
+    expect(checkpoint.config).toMatchObject({ imageSize: 16, channels: 1, classes: 3 })
+    expect(trainingRecordOf(checkpoint)).toMatchObject({ recipe: expect.stringMatching(/^vit-tiny-patch4-16\.folder-/), data: { classes: ['square', 'noise', 'odd'] } })
+
+    const evaluated = await run('evaluate', ['of-table/model.safetensors', ...data, '--cache', 'kept', '--backend', 'wasm'])
+    expect(evaluated).toMatchObject({ code: 0, error: '' })
+    expect(JSON.parse(evaluated.out)).toMatchObject({
+      data: { sameAsTraining: true },
+      test: { images: 8 },
+      classes: [
+        { name: 'square', images: 4 },
+        { name: 'noise', images: 3 },
+        { name: 'odd', images: 1 },
+      ],
+    })
+  })
+
   it('print their help', async () => {
     for (const script of ['train', 'evaluate'] as const) {
       const { code, out } = await run(script, ['--help'])
@@ -84,6 +133,8 @@ describe('npm run train and npm run evaluate', () => {
     ['a data file that is not there', [recipe, '--data', 'nowhere.npz'], 'file-unreadable'],
     ['a backend that cannot be had', [recipe, '--data', dataFile, '--allow-data', 'SHA', '--backend', 'tfjs-node-gpu', '--out', 'never'], 'backend-unavailable'],
     ['an option that does not exist', [recipe, '--dtaa', dataFile], 'parameter-invalid'],
+    ['an option of tables for an archive', [recipe, '--data', dataFile, '--classes', 'a,b'], 'parameter-invalid'],
+    ['a table that is not there', [recipe, '--data', 'nowhere.csv'], 'file-unreadable'],
     ['a negative seed', [recipe, '--data', dataFile, '--seed=-1'], 'parameter-invalid'],
   ])('refuse %s in one line, without a stack', async (_, args, code) => {
     const ended = await run(
