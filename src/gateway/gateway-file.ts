@@ -65,8 +65,6 @@ const fileSchema = z.strictObject({
   version: z.literal(1),
   /** Calls and is called by this title. */
   aeTitle: aeTitle.default('ATTENDING'),
-  /** Names this installation in the objects that it makes. */
-  deviceSerialNumber: z.string().min(1).max(64).default('attending'),
   rulesFile: file,
   dimse: dimseSchema.optional(),
   watch: z.array(z.strictObject({ name, folder: file, pollSeconds: seconds(3600).default(2) })).default([]),
@@ -87,7 +85,6 @@ export interface DimseDoor {
 
 export interface GatewaySettings {
   readonly aeTitle: string
-  readonly deviceSerialNumber: string
   readonly rules: Rules
   readonly dimse: DimseDoor | null
   readonly watch: readonly { readonly name: string; readonly folder: string; readonly pollMs: number }[]
@@ -114,7 +111,6 @@ export async function readGatewayFile(path: string, models: readonly string[]): 
   if (new Set(names).size < names.length) throw invalid('two archives have the same name')
   return {
     aeTitle: data.aeTitle,
-    deviceSerialNumber: data.deviceSerialNumber,
     rules: parseRules(await readText(resolve(folder, data.rulesFile), 'the rules file'), { models, destinations: names }),
     dimse: data.dimse === undefined ? null : await toDoor(folder, data.dimse),
     watch: data.watch.map((watch) => ({ name: watch.name, folder: resolve(folder, watch.folder), pollMs: watch.pollSeconds * 1000 })),

@@ -19,6 +19,12 @@ import { type Watch, watchFolder } from '../pacs/watch-folder.ts'
 import type { InstanceRequest, InstanceResult, PredictedFrame } from '../routing/instance.ts'
 import type { GatewaySettings } from './gateway-file.ts'
 
+/** What the work may know of its job. */
+export interface OrderedJob {
+  readonly id: string
+  readonly createdAt: Date
+}
+
 export interface GatewayParts {
   readonly settings: GatewaySettings
   readonly database: Database
@@ -27,7 +33,9 @@ export interface GatewayParts {
   /** Walks the road in an engine. Throws "overloaded", "deadline-exceeded", "engine-lost", and whatever the road throws. */
   readonly processInstance: (request: InstanceRequest, signal: AbortSignal) => Promise<InstanceResult>
   /** Keeps the predictions, so that the API can show them; their id, or null where nothing is kept. */
-  readonly keepPrediction: (jobId: string, frames: readonly PredictedFrame[]) => Promise<string | null>
+  readonly keepPrediction: (job: OrderedJob, frames: readonly PredictedFrame[]) => Promise<string | null>
+  /** What objects of that time (ISO 8601, UTC) say of this installation. */
+  readonly resultEnvironment: (createdAt: string) => ResultEnvironment
   /** Instances handed to the engines at a time; one per engine leaves requests over HTTP their turn. */
   readonly predictConcurrency: number
   readonly now: () => Date
@@ -50,7 +58,7 @@ const MAX_PULL_PARTS = 100_000
 const POLL_MS = 500
 const HEARTBEAT_SECONDS = 30
 /** An engine that is busy is asked again after about 1, 2, 4 ... seconds; a crash of the process counts as an attempt too. */
-const PREDICT_RETRY = { limit: 30, delaySeconds: 1, maxDelaySeconds: 60 }
+const PREDICT_RETRY = { limit: 15, delaySeconds: 1, maxDelaySeconds: 60 }
 
 export async function openGateway(parts: GatewayParts): Promise<Gateway> {
   const moved = createMovedInstances()
@@ -157,19 +165,13 @@ function createWork(parts: GatewayParts, moved: MovedInstances): JobWork {
   return { perform: (order, bytes, job, signal) => perform(parts, order, bytes, job, signal), retrieve, deliver }
 }
 
-async function perform(
-  parts: GatewayParts,
-  order: InstanceOrder,
-  bytes: Uint8Array,
-  job: { readonly id: string; readonly createdAt: Date },
-  signal: AbortSignal,
-): Promise<InstanceOutcome> {
-  const { rules, deviceSerialNumber } = parts.settings
+async function perform(parts: GatewayParts, order: InstanceOrder, bytes: Uint8Array, job: OrderedJob, signal: AbortSignal): Promise<InstanceOutcome> {
+  const { rules } = parts.settings
   // The order's own time: a second attempt makes the same bytes.
-  const environment: ResultEnvironment = { createdAt: job.createdAt.toISOString(), utcOffsetMinutes: -job.createdAt.getTimezoneOffset(), deviceSerialNumber }
+  const environment = parts.resultEnvironment(job.createdAt.toISOString())
   const { modelId, destinations, door, peer } = order
   const result = await parts.processInstance({ bytes, arrival: { door, peer }, rules, modelId, destinations, requestId: job.id, environment }, signal)
   if (result.kind === 'skipped') return result
-  const predictionId = await parts.keepPrediction(job.id, result.frames)
+  const predictionId = await parts.keepPrediction(job, result.frames)
   return { kind: 'results', modelId: result.modelId, predictionId, objects: result.objects, destinations: result.destinations }
 }

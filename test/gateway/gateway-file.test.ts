@@ -37,7 +37,6 @@ describe('readGatewayFile', () => {
     })
     expect(await readGatewayFile(path, ['m'])).toEqual({
       aeTitle: 'ATTENDING',
-      deviceSerialNumber: 'attending',
       rules: expect.objectContaining({ version: 1 }),
       dimse: { host: '127.0.0.1', port: 11_112, peers: [{ aeTitle: 'CT1', addresses: [] }], tls: null, maxAssociations: 16, idleTimeoutMs: 30_000 },
       watch: [{ name: 'inbox', folder: join(folder, 'in'), pollMs: 2000 }],

@@ -13,7 +13,6 @@ const SECONDARY_CAPTURE = '1.2.840.10008.5.1.4.1.1.7'
 
 export const settingsOf = (fields: Partial<GatewaySettings>): GatewaySettings => ({
   aeTitle: 'ATTENDING',
-  deviceSerialNumber: 'test',
   rules: { version: 1, rules: [] },
   dimse: null,
   watch: [],
@@ -55,6 +54,7 @@ export async function openTestGateway(folder: string, settings: GatewaySettings,
       destinations: settings.destinations.map(({ name }) => name),
     }),
     keepPrediction: async () => null,
+    resultEnvironment: (createdAt) => ({ createdAt, utcOffsetMinutes: 0, deviceSerialNumber: 'test' }),
     predictConcurrency: 2,
     now: () => new Date(),
     newId: () => randomBytes(16).toString('hex'),
