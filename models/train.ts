@@ -1,4 +1,5 @@
 /** `npm run train`: a recipe's name and a data file in, a folder with a trained checkpoint out. */
+import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Problem } from '../src/domain/problem.ts'
 import { BACKEND_NAMES, chooseBackend, parseBackendName } from './backend/choose-backend.ts'
@@ -8,9 +9,10 @@ import { TRAINING_FIT } from './data/read-image-folder.ts'
 import { adaptRecipe } from './recipes/adapt-recipe.ts'
 import { findRecipe, RECIPES } from './recipes/find-recipe.ts'
 import type { Recipe } from './recipes/recipe.ts'
+import { readStartingPoint, type StartingPoint } from './starting-point/read-starting-point.ts'
 import { createProgressPrinter } from './training/progress-line.ts'
 import { openRunStore } from './training/run-store.ts'
-import { runTraining } from './training/run-training.ts'
+import { freshWeights, runTraining } from './training/run-training.ts'
 
 const HELP = `npm run train -- <recipe> --data <file.npz | table.csv> [options]
 
@@ -27,6 +29,8 @@ split), best, averaged and last. The test split is not looked at: see "npm run e
   --color              of a table: three channels
   --image-size N       of a table: pixels of the network's side (default: the recipe's)
   --out DIR            the run's folder (default: runs/<recipe>-seed<S>)
+  --init FILE          start from the weights of a safetensors file: timm's names, or those of the authors' DCMM release
+  --init-allow A,B,... weights that the file may lack, have in another shape or have left over; * stands for any characters
   --resume             go on with the state that the folder holds, to the same weights as an unbroken run
   --backend NAME       ${BACKEND_NAMES.join(', ')} (default: the first that starts)
   --epochs N           instead of the recipe's
@@ -66,6 +70,7 @@ interface DataOptions {
 interface Options {
   readonly recipe: Recipe
   readonly data: DataOptions
+  readonly init: { readonly file: string; readonly allowed: readonly string[] } | null
   readonly out: string
   readonly resume: boolean
   readonly backend: ReturnType<typeof parseBackendName> | null
@@ -81,6 +86,7 @@ async function train(args: readonly string[]): Promise<number> {
   const { seed, out, resume } = options
   const data = await openData(options)
   const recipe = adaptRecipe(options.recipe, data)
+  const startingPoint = options.init === null ? null : readStart(options.init, recipe, seed)
   const store = openRunStore(out)
   if (store.hasState() && !resume) throw new Problem('parameter-invalid', `${out} already holds a run: --resume goes on with it, --out starts another`, { parameter: 'out' })
   const signal = { stop: false }
@@ -94,16 +100,28 @@ async function train(args: readonly string[]): Promise<number> {
       .map(({ count }) => count)
       .join(' / ')} images\nbackend: ${backend.description}\n`,
   )
+  if (startingPoint)
+    process.stdout.write(`starts from ${startingPoint.sha256.slice(0, 12)}, ${startingPoint.fresh.length} weights fresh, ${startingPoint.unused.length} of the file not used\n`)
   for (const { backend: name, reason } of backend.refused) process.stdout.write(`  not ${name}: ${reason}\n`)
 
   const printer = createProgressPrinter({ write: (text) => process.stdout.write(text), overwrites: process.stdout.isTTY === true, now: () => performance.now() })
-  const outcome = await runTraining({ recipe, data, seed, backend, store, resume, report: printer.report, shouldStop: () => signal.stop })
+  const outcome = await runTraining({ recipe, data, seed, backend, store, ...(startingPoint && { startingPoint }), resume, report: printer.report, shouldStop: () => signal.stop })
   if (outcome.kind === 'interrupted') {
     process.stdout.write(`\ninterrupted after step ${outcome.stepInEpoch} of epoch ${outcome.epoch + 1}; --resume goes on from there\n`)
     return INTERRUPTED
   }
   process.stdout.write(`${out}/model.safetensors\n`)
   return 0
+}
+
+function readStart({ file, allowed }: NonNullable<Options['init']>, recipe: Recipe, seed: number): StartingPoint {
+  let bytes: Uint8Array
+  try {
+    bytes = readFileSync(file)
+  } catch (cause) {
+    throw new Problem('file-unreadable', 'the file of --init cannot be read', {}, cause)
+  }
+  return readStartingPoint(bytes, recipe.network, freshWeights(recipe, seed), allowed)
 }
 
 /** A table is read at the recipe's input unless the options say otherwise; an archive has its own. */
@@ -125,6 +143,7 @@ function readOptions(args: readonly string[]): Options | null {
   return {
     recipe,
     data: readDataOptions(values.data, values),
+    init: readInitOptions(values),
     out: values.out ?? `runs/${recipe.name}-seed${seed}`,
     resume: values.resume === true,
     backend: values.backend === undefined ? null : parseBackendName(values.backend),
@@ -142,11 +161,24 @@ function readDataOptions(file: string, values: Values): DataOptions {
     file,
     allowed: values['allow-data'] ?? [],
     folder: values.images ?? null,
-    classes: values.classes === undefined ? null : values.classes.split(',').map((name) => name.trim()),
+    classes: values.classes === undefined ? null : listOf(values.classes),
     cacheFolder: values.cache ?? null,
     color: values.color === true,
     imageSize: values['image-size'] === undefined ? null : wholeNumber('image-size', values['image-size'], 1),
   }
+}
+
+/** Throws: "parameter-invalid" where weights are allowed to lack and none are read. */
+function readInitOptions({ init, 'init-allow': allowed }: Values): Options['init'] {
+  if (init === undefined && allowed !== undefined) throw new Problem('parameter-invalid', '--init-allow belongs to --init', { parameter: 'init-allow' })
+  return init === undefined ? null : { file: init, allowed: listOf(allowed ?? '') }
+}
+
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
 }
 
 function parseOrThrow(args: readonly string[]) {
@@ -162,6 +194,8 @@ function parseOrThrow(args: readonly string[]) {
         cache: { type: 'string' },
         color: { type: 'boolean' },
         'image-size': { type: 'string' },
+        init: { type: 'string' },
+        'init-allow': { type: 'string' },
         out: { type: 'string' },
         resume: { type: 'boolean' },
         backend: { type: 'string' },

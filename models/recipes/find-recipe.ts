@@ -1,9 +1,10 @@
 /** A recipe's name in, the recipe out. */
 import { Problem } from '../../src/domain/problem.ts'
+import { DCMM_VIT_FINE_TUNE, VIT_FINE_TUNE } from './fine-tune-224.ts'
 import { DCMM_VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_PNEUMONIA } from './pneumonia-28.ts'
 import type { Recipe } from './recipe.ts'
 
-export const RECIPES: readonly Recipe[] = [DCMM_VIT_PNEUMONIA, VIT_PNEUMONIA, SBM_VIT_PNEUMONIA]
+export const RECIPES: readonly Recipe[] = [DCMM_VIT_PNEUMONIA, VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_FINE_TUNE, DCMM_VIT_FINE_TUNE]
 
 /** Throws: "parameter-invalid" with the names that exist. */
 export function findRecipe(name: string): Recipe {

@@ -15,6 +15,7 @@ import { initialWeights } from '../initial-weights.ts'
 import { classificationLoss } from '../loss.ts'
 import { metricsOf } from '../metrics.ts'
 import type { Recipe } from '../recipes/recipe.ts'
+import type { StartingPoint } from '../starting-point/read-starting-point.ts'
 import { lossAndGradients, readTensors, toVariables } from '../variables.ts'
 import { networkLogits } from './network-logits.ts'
 import type { RunStore } from './run-store.ts'
@@ -34,6 +35,8 @@ export interface TrainingJob {
   readonly seed: number
   readonly backend: Pick<ChosenBackend, 'primitives' | 'updates' | 'description'>
   readonly store: RunStore
+  /** Trained weights to go on from; left out, the network starts with its own. */
+  readonly startingPoint?: StartingPoint
   /** Whether a state of the store is taken up; without one it is an error. */
   readonly resume: boolean
   readonly report: (event: TrainingEvent) => void
@@ -98,7 +101,7 @@ function checkFit({ network }: Recipe, data: DataSet): void {
 
 function settingOf(job: TrainingJob): Setting {
   const { recipe, data, seed, backend } = job
-  const start = startingWeights(recipe, seed)
+  const start = job.startingPoint?.weights ?? freshWeights(recipe, seed)
   const weights = toVariables(start)
   const settings = { ...ADAM_DEFAULTS, groups: decayOfMatrices(recipe.training.weightDecay) }
   const perEpoch = stepsPerEpoch(data.splits.train.count, recipe.training.batchSize)
@@ -106,14 +109,14 @@ function settingOf(job: TrainingJob): Setting {
     job,
     parts: { weights, averaged: toVariables(start), optimizer: new AdamW(weights, settings, backend.updates) },
     normalization: normalizationOf(data, data.splits.train),
-    identity: { recipe: JSON.stringify(recipe), seed, dataSha256: data.sha256 },
+    identity: { recipe: JSON.stringify(recipe), seed, dataSha256: data.sha256, ...(job.startingPoint && { startSha256: job.startingPoint.sha256 }) },
     stepsPerEpoch: perEpoch,
     steps: perEpoch * recipe.training.epochs,
   }
 }
 
 /** The network's own start, the membership weights as wide as the recipe asks. */
-function startingWeights({ network, training }: Recipe, seed: number): ReadonlyMap<string, Tensor> {
+export function freshWeights({ network, training }: Recipe, seed: number): ReadonlyMap<string, Tensor> {
   const weights = initialWeights(network, seed)
   const { initialMembershipDeviation: deviation } = training
   if (deviation === null) return weights
@@ -213,7 +216,7 @@ async function epochRecord({ job, parts, normalization }: Setting, epoch: number
 }
 
 function checkpointOf({ job, normalization }: Setting, weights: ReadonlyMap<string, Tensor>, selectedEpoch: number, curves: readonly EpochRecord[]): Checkpoint {
-  const { recipe, data, seed, backend } = job
+  const { recipe, data, seed, backend, startingPoint } = job
   const { train, validation, test } = data.splits
   const record: TrainingRecord = {
     recipe: recipe.name,
@@ -223,6 +226,7 @@ function checkpointOf({ job, normalization }: Setting, weights: ReadonlyMap<stri
     backend: backend.description,
     data: { ...data.facts, sha256: data.sha256, images: { train: train.count, validation: validation.count, test: test.count } },
     normalization,
+    ...(startingPoint && { start: { sha256: startingPoint.sha256, fresh: startingPoint.fresh, unused: startingPoint.unused } }),
     selectedEpoch,
     curves,
   }

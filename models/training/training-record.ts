@@ -4,6 +4,7 @@ import type { Checkpoint } from '../checkpoint.ts'
 import type { DataSetFacts } from '../data/data-set.ts'
 import type { Normalization } from '../data/pixels.ts'
 import type { TrainingSettings } from '../recipes/recipe.ts'
+import type { StartingPoint } from '../starting-point/read-starting-point.ts'
 import type { StructureDiagnostics } from './structure-diagnostics.ts'
 
 /** One epoch; the validation figures are of the averaged weights. */
@@ -29,6 +30,8 @@ export interface TrainingRecord {
   readonly data: DataSetFacts & { readonly sha256: string; readonly images: { readonly train: number; readonly validation: number; readonly test: number } }
   /** Of the training split; the network's input is (pixel in [0, 1] - mean) / deviation. */
   readonly normalization: Normalization
+  /** The file of weights that it went on from, what of the network stayed fresh and what of the file was not used. */
+  readonly start?: Omit<StartingPoint, 'weights'>
   /** The averaged weights after this epoch, from 1. */
   readonly selectedEpoch: number
   readonly curves: readonly EpochRecord[]

@@ -27,6 +27,8 @@ export interface RunIdentity {
   readonly recipe: string
   readonly seed: number
   readonly dataSha256: string
+  /** Of the weights that it went on from, where there were any. */
+  readonly startSha256?: string
 }
 
 /** The live parts of a training. */

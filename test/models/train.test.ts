@@ -69,7 +69,7 @@ describe('npm run train and npm run evaluate', () => {
     const evaluated = await run('evaluate', ['run/model.safetensors', '--data', dataFile, '--allow-data', sha256, '--backend', 'wasm'])
     expect(evaluated).toMatchObject({ code: 0, error: '' })
     expect(JSON.parse(evaluated.out)).toMatchObject({ model: { recipe, seed: 3, selectedEpoch: 1 }, data: { sha256, sameAsTraining: true }, test: { split: 'test', images: 16 } })
-  })
+  }, 180_000) // four processes, each of which starts TF.js anew
 
   it('train on a table of images at another size and with other classes, and evaluate by the same table', async () => {
     const { train, validation, test } = syntheticData({ train: 64, validation: 8, test: 8, side: 16 }).splits
@@ -135,6 +135,8 @@ describe('npm run train and npm run evaluate', () => {
     ['an option that does not exist', [recipe, '--dtaa', dataFile], 'parameter-invalid'],
     ['an option of tables for an archive', [recipe, '--data', dataFile, '--classes', 'a,b'], 'parameter-invalid'],
     ['a table that is not there', [recipe, '--data', 'nowhere.csv'], 'file-unreadable'],
+    ['weights that are none', [recipe, '--data', dataFile, '--allow-data', 'SHA', '--init', dataFile, '--out', 'never'], 'checkpoint-invalid'],
+    ['allowances without weights', [recipe, '--data', dataFile, '--init-allow', 'head.*'], 'parameter-invalid'],
     ['a negative seed', [recipe, '--data', dataFile, '--seed=-1'], 'parameter-invalid'],
   ])('refuse %s in one line, without a stack', async (_, args, code) => {
     const ended = await run(

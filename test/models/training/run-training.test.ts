@@ -4,13 +4,15 @@ import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ChosenBackend, chooseBackend } from '../../../models/backend/choose-backend.ts'
-import type { Checkpoint } from '../../../models/checkpoint.ts'
+import { type Checkpoint, writeCheckpoint } from '../../../models/checkpoint.ts'
 import { AUGMENTATION_LEVEL_1 } from '../../../models/data/augment.ts'
 import type { DataSet } from '../../../models/data/data-set.ts'
 import { evaluateCheckpoint } from '../../../models/evaluate-checkpoint.ts'
+import { initialWeights } from '../../../models/initial-weights.ts'
 import type { NetworkConfig } from '../../../models/network-config.ts'
 import { DCMM_VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_PNEUMONIA } from '../../../models/recipes/pneumonia-28.ts'
 import type { Recipe } from '../../../models/recipes/recipe.ts'
+import { readStartingPoint } from '../../../models/starting-point/read-starting-point.ts'
 import { openRunStore } from '../../../models/training/run-store.ts'
 import { runTraining, type TrainingEvent, type TrainingJob } from '../../../models/training/run-training.ts'
 import { trainingRecordOf } from '../../../models/training/training-record.ts'
@@ -85,6 +87,20 @@ describe('a training', () => {
     expect(record).toMatchObject({ recipe: recipe.name, seed: 7, data: { id: 'synthetic', images: { train: 160, validation: 40, test: 40 } } })
     expect(record.curves).toHaveLength(10)
     expect(record.curves.at(-1)?.trainingLoss).toBeLessThan(record.curves[0]?.trainingLoss ?? 0)
+  })
+
+  it('goes on from given weights, says so in the record, and is another run than one that starts fresh', async () => {
+    const given = readStartingPoint(
+      writeCheckpoint({ config: recipes.vit.network, weights: initialWeights(recipes.vit.network, 99), metadata: {} }),
+      recipes.vit.network,
+      new Map(),
+      [],
+    )
+    const still: Recipe = { ...recipes.vit, training: { ...settings, epochs: 1, learningRate: 0 } }
+    const checkpoint = await trained(jobOf(still, 'started', { startingPoint: given }))
+    expect(checkpoint.weights.get('head.weight')).toEqual(given.weights.get('head.weight'))
+    expect(trainingRecordOf(checkpoint).start).toEqual({ sha256: given.sha256, fresh: [], unused: [] })
+    await expect(runTraining(jobOf(still, 'started', { resume: true }))).rejects.toMatchObject({ code: 'checkpoint-invalid' })
   })
 
   it('keeps the averaged weights of the epoch with the lowest validation loss', async () => {
