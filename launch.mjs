@@ -73,6 +73,10 @@ function findNode() {
 
 installIfStale()
 const node = findNode()
-const child = spawn(node, process.argv.slice(2), { stdio: 'inherit', env: { ...process.env, PATH: dirname(node) + delimiter + (process.env.PATH ?? '') } })
+// node:sqlite, which locks the data folder, warns that it is experimental in this Node: known, and pinned.
+const child = spawn(node, ['--disable-warning=ExperimentalWarning', ...process.argv.slice(2)], {
+  stdio: 'inherit',
+  env: { ...process.env, PATH: dirname(node) + delimiter + (process.env.PATH ?? '') },
+})
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
 child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)))
