@@ -27,6 +27,10 @@ const text: z.ZodType<string, string> = z.string().min(1, 'must not be empty').m
 
 /** Stands for the number of the machine's cores. */
 const CORES = 'cores'
+/** Stands for a file that there is not. */
+const NONE = 'none'
+/** Stands for the database inside the process. */
+const EMBEDDED = 'embedded'
 
 const SETTINGS = {
   host: setting('HOST', '127.0.0.1', text, 'Address to listen on. One that is not of loopback needs `ATTENDING_ALLOW_REMOTE=true`.'),
@@ -60,6 +64,24 @@ const SETTINGS = {
     text.refine((value) => value.length <= 64, 'must have 64 characters at most'),
     'Name of this installation in the DICOM objects that it makes (Device Serial Number).',
   ),
+  gatewayFile: setting(
+    'GATEWAY_FILE',
+    NONE,
+    text.transform((value) => (value === NONE ? null : value)),
+    'File of doors, archives and rules (`docs/pacs.md`); `none` keeps the gateway closed, and with it jobs. A relative path starts at the project.',
+  ),
+  queueDir: setting(
+    'QUEUE_DIR',
+    'queue',
+    text,
+    'Folder of images and results that jobs still need. Servers that share a database share it too. A relative path starts at the data folder.',
+  ),
+  databaseUrl: {
+    name: 'DATABASE_URL',
+    defaultText: EMBEDDED,
+    meaning: 'PostgreSQL server (`postgresql://…`) of the jobs; `embedded` is one inside the process, its files in the data folder.',
+    schema: text.transform((value) => (value === EMBEDDED ? null : value)),
+  },
   logLevel: setting(
     'LOG_LEVEL',
     'info',

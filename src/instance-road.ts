@@ -4,14 +4,11 @@
  *
  * Runs where files are decoded, in an engine or in a command. Equal arguments give equal bytes.
  */
-import type { DicomResult, OmittedResult, RgbImage } from './domain/dicom-result.ts'
-import type { Prediction } from './domain/prediction.ts'
+import type { DicomResult, OmittedResult } from './domain/dicom-result.ts'
 import { Problem } from './domain/problem.ts'
-import { decodeImage } from './imaging/decode-image.ts'
-import { toDisplayImage } from './imaging/to-display-image.ts'
 import type { Bundle } from './infer/load-bundle.ts'
-import { draw, predict } from './pipeline.ts'
-import { buildResults } from './results/build-results.ts'
+import { predict } from './pipeline.ts'
+import { makeAllResults, sealOrigin } from './results-road.ts'
 import { decideRoute, type RouteDecision } from './routing/decide-route.ts'
 import type { InstanceRequest, InstanceResult, PredictedFrame } from './routing/instance.ts'
 import { readRoutingFacts } from './routing/routing-facts.ts'
@@ -35,10 +32,10 @@ export async function processInstance(bundles: ReadonlyMap<string, Bundle>, requ
   for (const frame of decision.frames) {
     const options = { frame, maps: null, explainedClass: null, seed: 0, samples: 0 }
     const { prediction, source } = await predict(bundle, { kind: 'predict', modelId: decision.modelId, bytes: request.bytes, options }, software)
-    frames.push({ frame, prediction })
+    frames.push({ frame, prediction, origin: sealOrigin(source) })
     // A picture without identity can be filed nowhere.
     if (source === null) continue
-    const results = buildResults(prediction, source, await drawPanel(prediction, request), request.environment)
+    const results = await makeAllResults(prediction, source, request.requestId, request.environment)
     objects.push(...results.objects)
     omitted.push(...results.omitted)
   }
@@ -48,35 +45,4 @@ export async function processInstance(bundles: ReadonlyMap<string, Bundle>, requ
 function decide({ bytes, arrival, rules, modelId }: InstanceRequest): RouteDecision {
   if (modelId !== null) return { kind: 'predict', rule: 'by name', modelId, frames: [1], destinations: [] }
   return decideRoute(readRoutingFacts(bytes), arrival, rules).decision
-}
-
-/** The panel's pixels, by way of the picture that the API shows: the two can't differ. null where the answer has no map. */
-async function drawPanel(prediction: Prediction, { requestId, environment }: InstanceRequest): Promise<RgbImage | null> {
-  const { explanation, display, input, model, provenance } = prediction
-  const [map] = explanation.maps
-  const predictedClass = explanation.classes.find(({ name }) => name === explanation.predictedClass)
-  if (map === undefined || predictedClass === undefined) return null
-  const { bytes } = await draw({
-    kind: 'render',
-    display,
-    placement: input.placement,
-    map,
-    maps: explanation.maps,
-    caption: {
-      requestId,
-      createdAt: environment.createdAt,
-      modelId: model.id,
-      modelVersion: model.version,
-      graphSha256: model.graphSha256,
-      inputSha256: provenance.inputSha256,
-      predictedClass,
-    },
-    options: { format: 'png', style: 'panel', alpha: 0.4, head: null, colormap: null, size: 'source' },
-  })
-  const { rows, columns, channels, pixels } = toDisplayImage((await decodeImage(bytes, { frame: 1 })).image)
-  return { rows, columns, pixels: channels === 3 ? pixels : repeatChannels(pixels) }
-}
-
-function repeatChannels(gray: Uint8Array): Uint8Array {
-  return Uint8Array.from({ length: gray.length * 3 }, (_, index) => gray[Math.floor(index / 3)] ?? 0)
 }

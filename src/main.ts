@@ -13,18 +13,26 @@ import { join, resolve } from 'node:path'
 import { type Logger, pino } from 'pino'
 import { type Config, readConfig } from './config.ts'
 import type { ResultEnvironment } from './domain/dicom-result.ts'
+import type { GatewayDoor } from './domain/gateway.ts'
 import { toLogFrames } from './domain/log.ts'
 import { NOTICE } from './domain/prediction.ts'
 import { Problem } from './domain/problem.ts'
 import type { PublishedModel } from './domain/published-model.ts'
 import { createEnginePool, type EnginePool } from './engine/engine-pool.ts'
 import { readModels } from './engine/read-models.ts'
+import { type GatewaySettings, readGatewayFile } from './gateway/gateway-file.ts'
+import { type OrderedJob, openGateway } from './gateway/open-gateway.ts'
 import { createApp } from './http/create-app.ts'
 import { createHttpServer, SERVER_LIMITS } from './http/create-server.ts'
+import { toAnswer, toArtifacts, toMapPaths } from './http/to-answer.ts'
+import { type Database, openPglite, openPostgres } from './jobs/database.ts'
 import { type FolderLock, lockDataFolder } from './jobs/lock-data-folder.ts'
+import type { PredictedFrame } from './routing/instance.ts'
 import { openPredictionFolder, type PredictionFolder } from './store/prediction-store.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
+/** Of the pool of connections to a PostgreSQL server; the queue opens as many of its own. */
+const DATABASE_CONNECTIONS = 8
 const HOUR_MS = 3_600_000
 const SWEEP_INTERVAL_MS = 10 * 60_000
 /** How often a stopping server closes connections that have become idle. */
@@ -34,6 +42,7 @@ const ENGINE_VARIABLES = ['PATH', 'LANG', 'TZ', 'TMPDIR', 'LD_LIBRARY_PATH']
 
 const newId = (): string => randomBytes(16).toString('hex')
 const now = (): Date => new Date()
+const idsOf = (models: readonly PublishedModel[]): readonly string[] => models.map(({ manifest }) => manifest.id)
 
 async function main(): Promise<void> {
   const config = readConfig(process.env, availableParallelism())
@@ -42,16 +51,18 @@ async function main(): Promise<void> {
   logWarnings(log)
   const modelsFolder = resolve(ROOT, config.modelsDir)
   const models = await readModels(modelsFolder)
+  const gatewaySettings = config.gatewayFile === null ? null : await readGatewayFile(resolve(ROOT, config.gatewayFile), idsOf(models))
   const { store, lock } = await openStore(config)
   const pool = await startEngines(config, modelsFolder, log)
-  const life = { isStopping: false }
-  const server = await listen(config, { pool, store, models, log, life })
-  announce(server, models, config)
-  const sweeping = setInterval(() => void sweep(store, log), SWEEP_INTERVAL_MS)
+  const gateway = gatewaySettings === null ? null : await startGateway(config, gatewaySettings, { pool, store, log })
+  const life = new AbortController()
+  const server = await listen(config, { pool, store, models, gateway, log, stopping: life.signal })
+  announce(server, models, gateway, config)
+  const sweeping = setInterval(() => void sweep(store, gateway, log), SWEEP_INTERVAL_MS)
   onStopSignal(() => {
-    life.isStopping = true
+    life.abort()
     clearInterval(sweeping)
-    void stop(server, pool, config.drainMs, log).then(() => lock.release())
+    void stop({ server, gateway, pool }, config.drainMs, log).then(() => lock.release())
   })
 }
 
@@ -86,15 +97,81 @@ async function startEngines(config: Config, modelsFolder: string, log: Logger): 
   }
 }
 
+interface RunningGateway {
+  readonly door: GatewayDoor
+  readonly dimsePort: number | null
+  sweep(): Promise<number>
+  close(graceMs: number): Promise<void>
+}
+
+/** The doors, open; the queue, at work on what was left undone. Throws: "settings-invalid" where the database can't be had. */
+async function startGateway(config: Config, settings: GatewaySettings, { pool, store, log }: Pick<Rooms, 'pool' | 'store' | 'log'>): Promise<RunningGateway> {
+  const dataFolder = resolve(ROOT, config.dataDir)
+  try {
+    const database = await openDatabase(config, dataFolder)
+    const gateway = await openGateway({
+      settings,
+      database,
+      folder: resolve(dataFolder, config.queueDir),
+      processInstance: (request, signal) => pool.processInstance(request, signal),
+      keepPrediction: (job, frames) => keepPrediction(store, job, frames),
+      resultEnvironment: (createdAt) => toResultEnvironment(config, createdAt),
+      predictConcurrency: config.engines,
+      now,
+      newId,
+      log,
+    })
+    const { jobs, dimsePort } = gateway
+    const { maxQueued, maxObjectBytes, archives } = settings
+    return {
+      door: { jobs, archives: archives.map(({ name }) => name), maxQueued, maxObjectBytes, receiveStow: (request) => gateway.receiveStow(request) },
+      dimsePort,
+      sweep: () => jobs.sweep(),
+      close: async (graceMs) => {
+        await gateway.close(graceMs)
+        await database.close()
+      },
+    }
+  } catch (error) {
+    await pool.drain(0)
+    throw error
+  }
+}
+
+async function openDatabase({ databaseUrl }: Config, dataFolder: string): Promise<Database> {
+  if (databaseUrl === null) return openPglite(join(dataFolder, 'database'))
+  try {
+    return await openPostgres(databaseUrl, DATABASE_CONNECTIONS)
+  } catch (error) {
+    throw new Problem('settings-invalid', 'the database of DATABASE_URL cannot be reached', { setting: 'DATABASE_URL' }, error)
+  }
+}
+
+/** The first frame's prediction, under the id and the time of its job: a second attempt finds it there, and its results over HTTP are those that were delivered. */
+async function keepPrediction(store: PredictionFolder, job: OrderedJob, [first]: readonly PredictedFrame[]): Promise<string | null> {
+  if (first === undefined) return null
+  const { prediction, origin } = first
+  const { id } = job
+  const isKept = await store.findAnswer(id).then(
+    () => true,
+    () => false,
+  )
+  if (isKept) return id
+  const createdAt = job.createdAt.toISOString()
+  await store.keep({ answer: toAnswer(prediction, id, createdAt, (map) => toMapPaths(id, map)), artifacts: toArtifacts(prediction, id, createdAt), origin })
+  return id
+}
+
 interface Rooms {
   readonly pool: EnginePool
   readonly store: PredictionFolder
   readonly models: readonly PublishedModel[]
+  readonly gateway: RunningGateway | null
   readonly log: Logger
-  readonly life: { readonly isStopping: boolean }
+  readonly stopping: AbortSignal
 }
 
-async function listen(config: Config, { pool, store, models, log, life }: Rooms): Promise<Server> {
+async function listen(config: Config, { pool, store, models, gateway, log, stopping }: Rooms): Promise<Server> {
   const app = createApp({
     engines: pool,
     store,
@@ -103,7 +180,8 @@ async function listen(config: Config, { pool, store, models, log, life }: Rooms)
     now,
     newId,
     resultEnvironment: (createdAt) => toResultEnvironment(config, createdAt),
-    isStopping: () => life.isStopping,
+    gateway: gateway?.door ?? null,
+    stopping,
     openApiText: await readFile(join(ROOT, 'openapi.yaml'), 'utf8'),
     maxBodyBytes: config.maxBodyBytes,
     maxBufferedBytes: config.maxBufferedBytes,
@@ -114,6 +192,7 @@ async function listen(config: Config, { pool, store, models, log, life }: Rooms)
     await new Promise<void>((done, fail) => server.once('error', fail).listen(config.port, config.host, done))
     return server
   } catch (error) {
+    await gateway?.close(0)
     await pool.drain(0)
     throw new Problem('settings-invalid', `cannot listen on ${config.host} port ${config.port} (${(error as NodeJS.ErrnoException).code})`, { setting: 'ATTENDING_PORT' }, error)
   }
@@ -124,21 +203,24 @@ function toResultEnvironment({ deviceSerial }: Config, createdAt: string): Resul
   return { createdAt, utcOffsetMinutes: 0 - new Date(createdAt).getTimezoneOffset(), deviceSerialNumber: deviceSerial }
 }
 
-function announce(server: Server, models: readonly PublishedModel[], config: Config): void {
+function announce(server: Server, models: readonly PublishedModel[], gateway: RunningGateway | null, config: Config): void {
   const { address, port, family } = server.address() as AddressInfo
   const lines = [
     `attending listens on http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
     ...models.map(({ manifest }) => `  model  ${manifest.id}`),
     `  engines  ${config.engines}`,
+    ...(gateway === null ? [] : [`  gateway  STOW-RS at /dicom-web/studies, ${gateway.dimsePort === null ? 'no DIMSE receiver' : `C-STORE on port ${gateway.dimsePort}`}`]),
     NOTICE,
   ]
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
-async function sweep(store: PredictionFolder, log: Logger): Promise<void> {
+async function sweep(store: PredictionFolder, gateway: RunningGateway | null, log: Logger): Promise<void> {
   try {
     const removed = await store.sweep()
     if (removed > 0) log.info({ removed }, 'expired predictions removed')
+    const jobs = (await gateway?.sweep()) ?? 0
+    if (jobs > 0) log.info({ jobs }, 'jobs over their time removed')
   } catch (error) {
     log.error({ frames: toLogFrames(error) }, 'sweep failed')
   }
@@ -156,8 +238,8 @@ function onStopSignal(stopOnce: () => void): void {
   }
 }
 
-/** Takes no new connection, answers what it has, lets the engines end; then nothing is left to keep the process alive, and it ends with code 0. */
-async function stop(server: Server, pool: EnginePool, drainMs: number, log: Logger): Promise<void> {
+/** Takes no new connection, answers what it has, lets the jobs that run and then the engines end; what waits is done after the next start. Then nothing is left to keep the process alive, and it ends with code 0. */
+async function stop({ server, gateway, pool }: Pick<Rooms, 'gateway' | 'pool'> & { readonly server: Server }, drainMs: number, log: Logger): Promise<void> {
   log.info({ ...pool.stats() }, 'stopping')
   const closed = new Promise<void>((done) => server.close(() => done()))
   const closingIdle = setInterval(() => server.closeIdleConnections(), CLOSE_IDLE_INTERVAL_MS)
@@ -165,6 +247,7 @@ async function stop(server: Server, pool: EnginePool, drainMs: number, log: Logg
   await closed
   clearInterval(closingIdle)
   clearTimeout(limit)
+  await gateway?.close(drainMs)
   await pool.drain(0)
   log.info({}, 'stopped')
 }

@@ -50,7 +50,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   // From a kept prediction to DICOM objects: results, and the panel as the pipeline draws it and imaging reads it.
   'src/results-road.ts': { imports: ['src/domain', 'src/pipeline.ts', 'src/imaging', 'src/results'] },
   // An instance that nobody waits for: routing, the road, results; run in an engine, or by the folder mode.
-  'src/instance-road.ts': { imports: ['src/domain', 'src/routing', 'src/pipeline.ts', 'src/imaging', 'src/infer', 'src/results'] },
+  'src/instance-road.ts': { imports: ['src/domain', 'src/routing', 'src/pipeline.ts', 'src/results-road.ts', 'src/infer'] },
   // The folder mode names its rooms one by one: none of them opens a connection.
   'src/batch.ts': { imports: ['src/domain', 'src/engine', 'src/infer', 'src/instance-road.ts', 'src/routing'] },
   'src/rules.ts': { imports: ['src/domain', 'src/routing'] },

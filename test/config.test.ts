@@ -31,6 +31,9 @@ describe('the settings', () => {
       retentionHours: 24,
       maxKeptBytes: 10_737_418_240,
       deviceSerial: 'attending',
+      gatewayFile: null,
+      queueDir: 'queue',
+      databaseUrl: null,
       logLevel: 'info',
     })
   })
@@ -52,6 +55,11 @@ describe('the settings', () => {
     ['ATTENDING_RETENTION_HOURS', '1', { retentionHours: 1 }],
     ['ATTENDING_MAX_KEPT_BYTES', '1024', { maxKeptBytes: 1024 }],
     ['ATTENDING_DEVICE_SERIAL', 'site-7', { deviceSerial: 'site-7' }],
+    ['ATTENDING_GATEWAY_FILE', 'gateway.json', { gatewayFile: 'gateway.json' }],
+    ['ATTENDING_GATEWAY_FILE', 'none', { gatewayFile: null }],
+    ['ATTENDING_QUEUE_DIR', '/srv/q', { queueDir: '/srv/q' }],
+    ['DATABASE_URL', 'postgresql://db/attending', { databaseUrl: 'postgresql://db/attending' }],
+    ['DATABASE_URL', 'embedded', { databaseUrl: null }],
     ['ATTENDING_LOG_LEVEL', 'silent', { logLevel: 'silent' }],
   ])('are turned by %s=%s', (name, value, expected) => {
     expect(readConfig({ [name]: value }, 2)).toMatchObject(expected)

@@ -46,6 +46,7 @@ export interface ProblemFacts {
   overloaded: { readonly retryAfterSeconds: number }
   'deadline-exceeded': { readonly limitMs: number }
   // peer: the operator acts
+  'gateway-closed': NoFacts
   'pacs-unreachable': NoFacts
   'pacs-refused': NoFacts
   // fault: we act; the edge shows all of these as "internal"

@@ -6,6 +6,8 @@ import { Problem } from '../domain/problem.ts'
 import { ByteBudget } from './byte-collector.ts'
 import { factsOf, type Handler, openFacts, signalOf } from './call.ts'
 import type { HttpContext } from './http-context.ts'
+import { followJobHandler } from './job-events.ts'
+import { cancelJobHandler, getJobHandler, listJobsHandler, replayJobHandler, submitJobHandler } from './job-routes.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { getModelCardHandler, getModelHandler, listModelsHandler } from './model-routes.ts'
 import { type OpenApi, type Operation, readOpenApi, toExpressPath } from './open-api.ts'
@@ -13,16 +15,18 @@ import { getHealth, getIcon, getLandingHandler, getMetricsHandler, getOpenApiHan
 import { createPredictionHandler, getMapHandler, getPredictionHandler } from './prediction-routes.ts'
 import { sendProblem, toProblem } from './problem-json.ts'
 import { PROBLEM_TABLE, toPublicCode } from './problem-table.ts'
+import { createBodyChecker } from './read-json.ts'
 import { createParameterReaders, type ReadParameters } from './read-parameters.ts'
 import { getResultHandler } from './result-routes.ts'
 import { allowDocs, setSecurityHeaders } from './security-headers.ts'
+import { storeInstancesHandler } from './store-routes.ts'
 
 /** The status in the log for a client that went before it had its answer; it never goes over the wire. */
 const CLIENT_GONE = 499
 
 export function createApp(context: HttpContext): Express {
   const openApi = readOpenApi(context.openApiText)
-  const metrics = createMetrics(context.engines, context.hasProcessMetrics)
+  const metrics = createMetrics(context.engines, context.gateway?.jobs ?? null, context.hasProcessMetrics)
   const app = express()
   app.disable('x-powered-by')
   app.set('etag', false)
@@ -38,11 +42,19 @@ export function createApp(context: HttpContext): Express {
 }
 
 function handlersOf(context: HttpContext, openApi: OpenApi, metrics: Metrics): Readonly<Record<string, Handler>> {
+  const budget = new ByteBudget(context.maxBufferedBytes)
   return {
-    createPrediction: createPredictionHandler(context, new ByteBudget(context.maxBufferedBytes), metrics),
+    createPrediction: createPredictionHandler(context, budget, metrics),
     getPrediction: getPredictionHandler(context),
     getMap: getMapHandler(context),
     getResult: getResultHandler(context),
+    submitJob: submitJobHandler(context, budget, createBodyChecker(openApi, 'Pull')),
+    listJobs: listJobsHandler(context),
+    getJob: getJobHandler(context),
+    cancelJob: cancelJobHandler(context),
+    replayJob: replayJobHandler(context),
+    followJob: followJobHandler(context),
+    storeInstances: storeInstancesHandler(context, budget),
     listModels: listModelsHandler(context.models),
     getModel: getModelHandler(context.models),
     getModelCard: getModelCardHandler(context.models),

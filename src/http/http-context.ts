@@ -1,5 +1,6 @@
 /** What the routes work with: everything that they may not reach for themselves. */
 import type { ResultEnvironment } from '../domain/dicom-result.ts'
+import type { GatewayDoor } from '../domain/gateway.ts'
 import type { PredictionStore } from '../domain/kept-prediction.ts'
 import type { Log } from '../domain/log.ts'
 import type { Engines } from '../domain/prediction.ts'
@@ -15,8 +16,10 @@ export interface HttpContext {
   readonly newId: () => string
   /** What DICOM objects of a prediction of that time (ISO 8601, UTC) say of this installation. */
   readonly resultEnvironment: (createdAt: string) => ResultEnvironment
-  /** Whether the server is stopping: it then answers what it has and is not ready for more. */
-  readonly isStopping: () => boolean
+  /** null where the server was started without one. */
+  readonly gateway: GatewayDoor | null
+  /** Aborted once the server stops: it then answers what it has and is not ready for more. */
+  readonly stopping: AbortSignal
   readonly openApiText: string
   readonly maxBodyBytes: number
   /** For the bodies of all requests together. */

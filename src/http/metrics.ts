@@ -1,5 +1,6 @@
 /** What happened in, Prometheus' text out. Labels are route templates, statuses, codes and model ids: never anything that a caller wrote. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { Jobs } from '../domain/job.ts'
 import type { EngineStats, Engines, Prediction, TimingMs } from '../domain/prediction.ts'
 import type { CallFacts } from './call.ts'
 
@@ -13,7 +14,7 @@ export interface Metrics {
   observePrediction(prediction: Prediction): void
 }
 
-export function createMetrics(engines: Engines, hasProcessMetrics: boolean): Metrics {
+export function createMetrics(engines: Engines, jobs: Jobs | null, hasProcessMetrics: boolean): Metrics {
   const registry = new Registry()
   if (hasProcessMetrics) collectDefaultMetrics({ register: registry })
   const registers = [registry]
@@ -33,6 +34,7 @@ export function createMetrics(engines: Engines, hasProcessMetrics: boolean): Met
     registers,
   })
   for (const [name, help, field] of ENGINE_GAUGES) addEngineGauge(registry, name, help, () => engines.stats()[field])
+  if (jobs !== null) addJobGauges(registry, jobs)
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
@@ -64,6 +66,27 @@ function addEngineGauge(registry: Registry, name: string, help: string, read: ()
     registers: [registry],
     collect() {
       this.set(read())
+    },
+  })
+}
+
+/** Read from the database when somebody looks. */
+function addJobGauges(registry: Registry, jobs: Jobs): void {
+  new Gauge({
+    name: 'attending_jobs_oldest_queued_seconds',
+    help: 'Age of the oldest job that waits.',
+    registers: [registry],
+    async collect() {
+      this.set((await jobs.counts()).oldestQueuedSeconds)
+    },
+  })
+  new Gauge({
+    name: 'attending_jobs',
+    help: 'Jobs by state.',
+    labelNames: ['state'],
+    registers: [registry],
+    async collect() {
+      for (const [state, count] of Object.entries((await jobs.counts()).states)) this.set({ state }, count)
     },
   })
 }

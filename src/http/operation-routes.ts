@@ -10,7 +10,7 @@ export const getHealth: Handler = ({ response }) => void response.json({ status:
 
 export function getReadinessHandler(context: HttpContext): Handler {
   return ({ response }) => {
-    if (context.isStopping()) throw new Problem('model-not-ready', 'the server is stopping', {})
+    if (context.stopping.aborted) throw new Problem('model-not-ready', 'the server is stopping', {})
     const engines = context.engines.stats()
     if (engines.ready === 0) throw new Problem('model-not-ready', 'no engine is ready', {})
     response.json({ status: 'ready', models: context.models.map(({ manifest }) => manifest.id), engines })

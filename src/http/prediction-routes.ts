@@ -22,7 +22,7 @@ export function createPredictionHandler(context: HttpContext, budget: ByteBudget
     const model = findModel(context.models, call.parameters['model'])
     call.facts.model = model.manifest.id
     const options = readOptions(call.parameters, model)
-    if (context.isStopping()) throw new Problem('model-not-ready', 'the server is stopping', {})
+    if (context.stopping.aborted) throw new Problem('model-not-ready', 'the server is stopping', {})
     context.engines.refuseIfFull()
     const predicted = await predictUpload(context, call, budget, model, options)
     metrics.observePrediction(predicted.prediction)

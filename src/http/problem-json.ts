@@ -1,6 +1,6 @@
 /** A Problem in, its `application/problem+json` (RFC 9457) out. */
 import type { Response } from 'express'
-import { Problem, type ProblemFacts } from '../domain/problem.ts'
+import { Problem, type ProblemCode, type ProblemFacts } from '../domain/problem.ts'
 import { PROBLEM_TABLE, toPublicCode } from './problem-table.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
@@ -16,20 +16,18 @@ export interface ProblemDocument {
   readonly [fact: string]: unknown
 }
 
-/** The document of a problem. A fault shows nothing but that it happened; facts are members beside the standard's own. */
+/** The document of a problem; facts are members beside the standard's own. */
 export function toProblemDocument(problem: Problem, requestId: string): ProblemDocument {
+  const parts = toProblemParts(problem)
+  const isOurs = PROBLEM_TABLE[parts.code].actor === 'us'
+  return { ...(isOurs ? {} : problem.facts), ...parts, instance: toUrn(requestId) }
+}
+
+/** What is told of a problem wherever it is told: a fault shows nothing but that it happened. */
+export function toProblemParts(problem: Problem): Pick<ProblemDocument, 'type' | 'title' | 'status' | 'detail'> & { readonly code: ProblemCode } {
   const code = toPublicCode(problem.code)
   const { status, title, actor } = PROBLEM_TABLE[code]
-  const isOurs = actor === 'us'
-  return {
-    ...(isOurs ? {} : problem.facts),
-    type: `/problems/${code}`,
-    title,
-    status,
-    detail: isOurs ? 'an unexpected failure; the log names it by the instance' : problem.message,
-    instance: toUrn(requestId),
-    code,
-  }
+  return { type: `/problems/${code}`, title, status, detail: actor === 'us' ? 'an unexpected failure; the log names it by the instance' : problem.message, code }
 }
 
 /** Sends the problem with the headers that its code brings: Retry-After, Allow. */

@@ -67,6 +67,7 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemRow>> = {
   'model-not-ready': later(503, 'Model not ready', 'The server is starting or stopping. Try again shortly.'),
   overloaded: later(429, 'Overloaded', 'Try again after the seconds that Retry-After gives.'),
   'deadline-exceeded': later(503, 'Deadline exceeded', 'The answer took longer than the limit. Try again, or ask for fewer maps.'),
+  'gateway-closed': operator(404, 'Gateway closed', 'Start the server with ATTENDING_GATEWAY_FILE to receive instances, to keep jobs and to deliver results.'),
   'pacs-unreachable': operator(504, 'PACS unreachable', 'Check address and network of the PACS.'),
   'pacs-refused': operator(502, 'PACS refused', 'Check the rights of this server at the PACS.'),
   'shape-mismatch': fault,

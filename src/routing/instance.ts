@@ -21,6 +21,8 @@ export interface PredictedFrame {
   /** From 1. */
   readonly frame: number
   readonly prediction: Prediction
+  /** The sealed identity of the source; null where it names nobody. */
+  readonly origin: Uint8Array | null
 }
 
 export type InstanceResult =

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { Problem, type ProblemCode, type ProblemFacts } from '../../src/domain/problem.ts'
 import { toProblem, toProblemDocument } from '../../src/http/problem-json.ts'
 import { PROBLEM_TABLE, PUBLIC_CODES, toPublicCode } from '../../src/http/problem-table.ts'
+import { MAX_OBJECT_BYTES } from './support/fake-gateway.ts'
 import { type Answer, HOUR_MS, openApi, openTestServer, type TestServer } from './support/open-test-server.ts'
 import { dicomBytes, MODEL_ID, pngBytes } from './support/sample-prediction.ts'
 
@@ -45,6 +46,7 @@ const FACTS: { readonly [C in ProblemCode]: ProblemFacts[C] } = {
   'model-not-ready': {},
   overloaded: { retryAfterSeconds: 7 },
   'deadline-exceeded': { limitMs: 1 },
+  'gateway-closed': {},
   'pacs-unreachable': {},
   'pacs-refused': {},
   'shape-mismatch': { expected: [1], actual: [2] },
@@ -105,6 +107,7 @@ describe('an engine that throws', () => {
       'job-finished',
       'route-unknown',
       'method-not-allowed',
+      'gateway-closed',
       'pacs-unreachable',
       'pacs-refused',
     ])
@@ -137,6 +140,15 @@ describe('each failure that an operation promises', () => {
     const path = await keptDicomPath()
     server.engines.makeResults = () => Promise.reject(problemOf(code))
     return server.ask(`${path}/results/sr.dcm`)
+  }
+  const noJob = `/v1/jobs/${'0'.repeat(32)}`
+  const orderJob = (body: Uint8Array | string, type = 'application/dicom', query = ''): Promise<Answer> =>
+    server.ask(`/v1/jobs${query}`, { method: 'POST', headers: { 'content-type': type }, body: typeof body === 'string' ? body : Buffer.from(body) })
+  const store = (body: string, type = 'multipart/related; type="application/dicom"; boundary=b'): Promise<Answer> =>
+    server.ask('/dicom-web/studies', { method: 'POST', headers: { 'content-type': type }, body })
+  const withoutGateway = (ask: () => Promise<Answer>): Promise<Answer> => {
+    server.closeGateway()
+    return ask()
   }
   const breakStore = (): void => {
     server.store.findAnswer = () => Promise.reject(new Error('DOE^JANE'))
@@ -183,6 +195,50 @@ describe('each failure that an operation promises', () => {
     'getResult overloaded': () => failResult('overloaded'),
     'getResult deadline-exceeded': () => failResult('deadline-exceeded'),
     'getResult internal': () => failResult('result-invalid'),
+    'submitJob request-malformed': () => orderJob('{', 'application/json'),
+    'submitJob parameter-invalid': () => orderJob('{}', 'application/json'),
+    'submitJob gateway-closed': () => withoutGateway(() => orderJob(dicomBytes)),
+    'submitJob model-unknown': () => orderJob(dicomBytes, 'application/dicom', '?model=none'),
+    'submitJob body-too-large': () => orderJob(new Uint8Array(MAX_OBJECT_BYTES + 1)),
+    'submitJob media-type-unsupported': () => orderJob('GIF89a', 'image/gif'),
+    'submitJob dicom-not-part10': () => orderJob('no DICOM'),
+    'submitJob model-not-ready': () => {
+      server.stop()
+      return orderJob(dicomBytes)
+    },
+    'submitJob overloaded': async () => {
+      for (let waiting = 0; waiting < server.gateway.maxQueued; waiting++) await orderJob(dicomBytes)
+      return orderJob(dicomBytes)
+    },
+    'listJobs gateway-closed': () => withoutGateway(() => server.ask('/v1/jobs')),
+    'listJobs parameter-invalid': () => server.ask('/v1/jobs?state=lost'),
+    'getJob gateway-closed': () => withoutGateway(() => server.ask(noJob)),
+    'getJob job-unknown': () => server.ask(noJob),
+    'cancelJob gateway-closed': () => withoutGateway(() => server.ask(noJob, { method: 'DELETE' })),
+    'cancelJob job-unknown': () => server.ask(noJob, { method: 'DELETE' }),
+    'cancelJob job-finished': async () => {
+      const path = `/v1/jobs/${(await orderJob(dicomBytes)).json.id}`
+      await server.ask(path, { method: 'DELETE' })
+      return server.ask(path, { method: 'DELETE' })
+    },
+    'replayJob gateway-closed': () => withoutGateway(() => server.ask(`${noJob}/replay`, { method: 'POST' })),
+    'replayJob job-unknown': () => server.ask(`${noJob}/replay`, { method: 'POST' }),
+    'replayJob job-finished': async () => server.ask(`/v1/jobs/${(await orderJob(dicomBytes)).json.id}/replay`, { method: 'POST' }),
+    'followJob gateway-closed': () => withoutGateway(() => server.ask(`${noJob}/events`)),
+    'followJob job-unknown': () => server.ask(`${noJob}/events`),
+    'storeInstances request-malformed': () => store('no part'),
+    'storeInstances gateway-closed': () => withoutGateway(() => store('')),
+    'storeInstances body-too-large': () => store(`--b\r\n\r\n${'x'.repeat(MAX_OBJECT_BYTES + 1)}\r\n--b--`),
+    'storeInstances media-type-unsupported': () => store('{}', 'application/json'),
+    'storeInstances model-not-ready': () => {
+      server.stop()
+      return store('')
+    },
+    'storeInstances overloaded': async () => {
+      await server.close()
+      server = await openTestServer({ maxBufferedBytes: 1024 })
+      return store('x'.repeat(2048))
+    },
     'getModel model-unknown': () => server.ask('/v1/models/none'),
     'getModelCard model-unknown': () => server.ask('/v1/models/none/card'),
     'getReadiness model-not-ready': () => {
