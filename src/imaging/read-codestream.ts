@@ -22,7 +22,7 @@ export function readCodestream(frame: Uint8Array, codec: PixelCodec): Codestream
 
 const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
 
-/** Every marker of a JPEG or JPEG-LS stream (ITU-T T.81 B.1, T.87 C.1), and what the first frame and scan say. */
+/** Every marker of a JPEG or JPEG-LS stream up to its EOI, without which a decoder may not come back (ITU-T T.81 B.1, T.87 C.1); what the first frame and scan say. */
 function readJpeg(frame: Uint8Array, codec: PixelCodec): CodestreamHeader | undefined {
   const data = view(frame)
   if (frame.length < 4 || data.getUint16(0) !== 0xffd8) return undefined
@@ -30,7 +30,7 @@ function readJpeg(frame: Uint8Array, codec: PixelCodec): CodestreamHeader | unde
   let isPlanar: boolean | undefined
   for (let at = 2; at < frame.length; ) {
     const marker = data.getUint8(at) === 0xff && at + 1 < frame.length ? data.getUint8(at + 1) : -1
-    if (marker === EOI) break
+    if (marker === EOI) return header === undefined || isPlanar === undefined ? undefined : { ...header, isPlanar: header.components > 1 && isPlanar }
     if (marker === 0xff) {
       at++ // fill bytes may stand before a marker
       continue
@@ -42,7 +42,7 @@ function readJpeg(frame: Uint8Array, codec: PixelCodec): CodestreamHeader | unde
     if (marker === SOS) isPlanar ??= segment[0] === 1
     at = marker === SOS ? findMarker(frame, end, codec) : end
   }
-  return header === undefined || isPlanar === undefined ? undefined : { ...header, isPlanar: header.components > 1 && isPlanar }
+  return undefined
 }
 
 const EOI = 0xd9

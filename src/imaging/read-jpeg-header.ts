@@ -28,7 +28,7 @@ const EOI = 0xffd9
  */
 export function readJpegHeader(bytes: Uint8Array): JpegHeader {
   const header = readCodestream(bytes, 'jpeg')
-  if (header === undefined || header.rows === 0 || header.columns === 0) throw new Problem('image-undecodable', 'the JPEG has no complete frame header', {})
+  if (header === undefined || header.rows === 0 || header.columns === 0) throw new Problem('image-undecodable', 'the JPEG is cut off, or no frame begins in it', {})
   const { columns, rows, components, precision } = header
   if (precision !== 8) throw new Problem('image-undecodable', `a JPEG file of ${precision} bits is not read; JPEG files have 8`, {})
   if (components === 4) throw new Problem('image-undecodable', 'the JPEG is CMYK; gray and RGB are read', {})

@@ -41,7 +41,8 @@ ${table(
   TRANSFER_SYNTAXES.map(({ uid, name, codec, lossless }) => [uid, name, codec === 'native' || codec === 'rle' ? 'own' : `dcmjs-codecs (${codec})`, lossless ? 'yes' : 'may lose']),
 )}
 
-Before a compressed frame is decoded, the header of its codestream must give the data set's rows, columns and samples and no more bits than are allocated; after it, the number of bytes must be the product of these.`
+Before a compressed frame is decoded, the header of its codestream must give the data set's rows, columns and samples and no more bits than are allocated; after it, the number of bytes must be the product of these. Streams whose markers or tiles are known to keep a decoder busy without end are refused.
+Coded data of HTJ2K can still be damaged so that its decoder does not come back (1 of 60,000 spoilt files of \`npm run fuzz\`): the deadline of the engine process ends that.`
 
 const POLICIES = `## Pixels and what is shown of them
 

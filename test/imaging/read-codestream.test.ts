@@ -89,6 +89,15 @@ describe('readCodestream', () => {
     expect(readCodestream(spoilt, 'jpeg')).toBeUndefined()
   })
 
+  // found by fuzzing: the JPEG-LS decoder does not come back from a stream whose end was damaged too
+  it.each([
+    ['jpeg', JPEG_LOSSLESS],
+    ['jpeg-ls', JPEG_LS],
+  ] as const)('gives nothing for a %s stream without its end', async (codec, uid) => {
+    const stream = await encodeFrame(GRAY12, uid)
+    expect(readCodestream(stream.subarray(0, stream.lastIndexOf(0xff)), codec)).toBeUndefined()
+  })
+
   it('takes restarts and stuffed bytes for coded data, and JPEG-LS for what stuffs otherwise', async () => {
     const insert = (stream: Uint8Array, ...bytes: number[]): Uint8Array => Buffer.concat([stream.subarray(0, -12), Buffer.from(bytes), stream.subarray(-12)])
     const jpeg = await encodeFrame(GRAY12, JPEG_LOSSLESS)
