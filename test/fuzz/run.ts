@@ -114,14 +114,27 @@ function print(report: Report): void {
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
+const HELP = `npm run fuzz -- dicom [--cases N] [--from N] [--json]
+
+Reads N mutated DICOM files and tells every crash, hang and unbounded growth. A case is its number: --from N repeats it.
+
+  --cases N   how many (default 20000)
+  --from N    the number of the first (default 0)
+  --json      print one JSON document and nothing else
+`
+
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { cases: { type: 'string', default: '20000' }, from: { type: 'string', default: '0' }, json: { type: 'boolean' } },
+    options: { cases: { type: 'string', default: '20000' }, from: { type: 'string', default: '0' }, json: { type: 'boolean' }, help: { type: 'boolean' } },
     allowPositionals: true,
   })
+  if (values.help) {
+    process.stdout.write(HELP)
+    return
+  }
   const [cases, from] = [Number(values.cases), Number(values.from)]
   if (positionals.join() !== 'dicom' || !Number.isInteger(cases) || !Number.isInteger(from)) {
-    process.stderr.write('npm run fuzz -- dicom [--cases N] [--from N] [--json]\n')
+    process.stderr.write(HELP)
     process.exitCode = 2
     return
   }
