@@ -7,6 +7,8 @@ export interface DropPath {
   readonly rate: number
   /** One for each step: equal seeds drop equal branches. */
   readonly seed: number
+  /** Where the first image stands in the step's batch; left out, 0. */
+  readonly first?: number
 }
 
 /** The chance that a branch of `layer` is dropped: 0 in the first layer, `rate` in the last (arXiv:1603.09382, equation 4; timm's rule). */
@@ -26,6 +28,6 @@ export function dropPath(branch: tf.Tensor3D, drop: DropPath | undefined, layer:
   if (drop === undefined || probability === 0) return branch
   const [batch] = branch.shape
   const key = mixKey(drop.seed, 2 * layer + part)
-  const factors = Array.from({ length: batch }, (_, image) => (uniformAt(key, image) < probability ? 0 : 1 / (1 - probability)))
+  const factors = Array.from({ length: batch }, (_, image) => (uniformAt(key, (drop.first ?? 0) + image) < probability ? 0 : 1 / (1 - probability)))
   return tf.mul(branch, tf.tensor3d(factors, [batch, 1, 1]))
 }

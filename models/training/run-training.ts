@@ -2,24 +2,25 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import * as tf from '@tensorflow/tfjs'
 import { Problem } from '../../src/domain/problem.ts'
-import { mixKey } from '../../src/tensor/counter-random.ts'
 import { type Tensor, tensorOf } from '../../src/tensor/tensor.ts'
 import { ADAM_DEFAULTS, AdamW, decayOfMatrices } from '../adamw.ts'
 import type { ChosenBackend } from '../backend/choose-backend.ts'
 import type { Checkpoint } from '../checkpoint.ts'
-import { type Batch, shuffledOrder, stepsPerEpoch, trainingBatch } from '../data/batches.ts'
+import { stepsPerEpoch } from '../data/batches.ts'
 import type { DataSet } from '../data/data-set.ts'
 import { type Normalization, normalizationOf } from '../data/pixels.ts'
-import { forward } from '../forward.ts'
 import { initialWeights } from '../initial-weights.ts'
 import { classificationLoss } from '../loss.ts'
 import { metricsOf } from '../metrics.ts'
 import type { Recipe } from '../recipes/recipe.ts'
 import type { StartingPoint } from '../starting-point/read-starting-point.ts'
-import { lossAndGradients, readTensors, toVariables } from '../variables.ts'
+import { readTensors, toVariables } from '../variables.ts'
+import { oneHot } from './batch-loss.ts'
+import { type GradientSource, wholeGradients } from './gradient-source.ts'
 import { networkLogits } from './network-logits.ts'
 import type { RunStore } from './run-store.ts'
 import { learningRateAt } from './schedule.ts'
+import { PARTS, shardedGradients } from './sharded-gradients.ts'
 import { diagnoseStructure } from './structure-diagnostics.ts'
 import type { EpochRecord, TrainingRecord } from './training-record.ts'
 import { AT_THE_START, type Progress, type RunIdentity, restoreTrainingState, type TrainingParts, writeTrainingState } from './training-state.ts'
@@ -33,7 +34,9 @@ export interface TrainingJob {
   readonly recipe: Recipe
   readonly data: DataSet
   readonly seed: number
-  readonly backend: Pick<ChosenBackend, 'primitives' | 'updates' | 'description'>
+  readonly backend: Pick<ChosenBackend, 'name' | 'primitives' | 'updates' | 'description'>
+  /** Threads that share each batch; left out, the batch is one piece in this thread, which rounds otherwise. */
+  readonly workers?: number
   readonly store: RunStore
   /** Trained weights to go on from; left out, the network starts with its own. */
   readonly startingPoint?: StartingPoint
@@ -54,15 +57,13 @@ interface Setting {
   readonly parts: TrainingParts
   readonly normalization: Normalization
   readonly identity: RunIdentity
+  readonly source: GradientSource
   readonly stepsPerEpoch: number
   readonly steps: number
 }
 
 /** What initialWeights draws linear layers with. */
 const LINEAR_DEVIATION = 0.02
-
-/** Keeps the dropped branches' stream apart from the shuffle's and the augmentation's. */
-const DROP_STREAM = 0x64726f70
 
 /**
  * The whole training, or its rest.
@@ -73,7 +74,7 @@ const DROP_STREAM = 0x64726f70
  */
 export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
   checkFit(job.recipe, job.data)
-  const setting = settingOf(job)
+  const setting = await settingOf(job)
   try {
     let progress = job.resume ? restoreTrainingState(job.store.readState(), setting.parts, setting.identity) : AT_THE_START
     while (progress.epoch < job.recipe.training.epochs) {
@@ -83,6 +84,7 @@ export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
     }
     return { kind: 'finished', checkpoint: await finish(setting, progress) }
   } finally {
+    await setting.source.close()
     disposeParts(setting.parts)
   }
 }
@@ -99,17 +101,20 @@ function checkFit({ network }: Recipe, data: DataSet): void {
   if (expected.join() !== actual.join()) throw new Problem('shape-mismatch', 'channels, height, width or classes of the data do not fit the recipe', { expected, actual })
 }
 
-function settingOf(job: TrainingJob): Setting {
-  const { recipe, data, seed, backend } = job
-  const start = job.startingPoint?.weights ?? freshWeights(recipe, seed)
+async function settingOf(job: TrainingJob): Promise<Setting> {
+  const { recipe, data, seed, backend, startingPoint, workers } = job
+  const start = startingPoint?.weights ?? freshWeights(recipe, seed)
   const weights = toVariables(start)
   const settings = { ...ADAM_DEFAULTS, groups: decayOfMatrices(recipe.training.weightDecay) }
   const perEpoch = stepsPerEpoch(data.splits.train.count, recipe.training.batchSize)
+  const normalization = normalizationOf(data, data.splits.train)
+  const gradientSetting = { recipe, data, seed, normalization, backend }
   return {
     job,
     parts: { weights, averaged: toVariables(start), optimizer: new AdamW(weights, settings, backend.updates) },
-    normalization: normalizationOf(data, data.splits.train),
-    identity: { recipe: JSON.stringify(recipe), seed, dataSha256: data.sha256, ...(job.startingPoint && { startSha256: job.startingPoint.sha256 }) },
+    normalization,
+    identity: { recipe: JSON.stringify(recipe), seed, dataSha256: data.sha256, ...(startingPoint && { startSha256: startingPoint.sha256 }), ...(workers && { parts: PARTS }) },
+    source: workers === undefined ? wholeGradients(gradientSetting, weights) : await shardedGradients(gradientSetting, weights, workers),
     stepsPerEpoch: perEpoch,
     steps: perEpoch * recipe.training.epochs,
   }
@@ -131,11 +136,10 @@ export function freshWeights({ network, training }: Recipe, seed: number): Reado
 /** The running epoch to its end, or to where it is stopped. */
 async function runEpoch(setting: Setting, start: Progress): Promise<Progress> {
   const { job, stepsPerEpoch: perEpoch } = setting
-  const order = shuffledOrder(job.data.splits.train.count, job.seed, start.epoch)
   let { stepInEpoch, lossSum } = start
   while (stepInEpoch < perEpoch) {
     const step = start.epoch * perEpoch + stepInEpoch
-    const loss = await runStep(setting, order, start.epoch, stepInEpoch)
+    const loss = await runStep(setting, start.epoch, stepInEpoch)
     if (!Number.isFinite(loss))
       throw new Problem('output-not-finite', `the loss of step ${step + 1} (batch ${stepInEpoch + 1} of epoch ${start.epoch + 1}) is not finite`, { output: 'loss' })
     lossSum += loss
@@ -148,14 +152,12 @@ async function runEpoch(setting: Setting, start: Progress): Promise<Progress> {
 }
 
 /** One step of the optimizer and of the average; the loss before it. */
-async function runStep({ job, parts, normalization, steps, stepsPerEpoch: perEpoch }: Setting, order: Uint32Array, epoch: number, stepInEpoch: number): Promise<number> {
-  const { recipe, data, seed, backend } = job
+async function runStep({ job, parts, source, steps, stepsPerEpoch: perEpoch }: Setting, epoch: number, stepInEpoch: number): Promise<number> {
+  const { recipe, backend } = job
   const { training } = recipe
   const step = epoch * perEpoch + stepInEpoch
-  const batch = trainingBatch(data, { order, step: stepInEpoch, batchSize: training.batchSize, seed, epoch, augmentation: training.augmentation, normalization })
-  const { loss, gradients } = lossAndGradients(parts.weights, () => batchLoss(job, parts.weights, batch, step))
+  const { loss, gradients } = await source.gradientsAt({ epoch, stepInEpoch })
   const norm = await backend.updates.globalNorm([...gradients.values()])
-  const [value = Number.NaN] = await loss.data()
   if (Number.isFinite(norm)) {
     parts.optimizer.apply(gradients, learningRateAt(step, steps, training), Math.min(1, training.gradientClip / norm))
     for (const [name, averaged] of parts.averaged) {
@@ -163,29 +165,8 @@ async function runStep({ job, parts, normalization, steps, stepsPerEpoch: perEpo
       if (current) backend.updates.moveTowards(averaged, current, 1 - training.averageDecay)
     }
   }
-  tf.dispose([loss, ...gradients.values()])
-  return Number.isFinite(norm) ? value : Number.NaN
-}
-
-/** Smoothed cross-entropy plus the structure's term. */
-function batchLoss({ recipe, data, seed, backend }: TrainingJob, weights: ReadonlyMap<string, tf.Tensor>, batch: Batch, step: number): tf.Scalar {
-  const { network, training } = recipe
-  const pixels = tf.tensor4d(batch.pixels, [batch.count, data.channels, data.height, data.width])
-  const { logits, regularization } = forward(network, weights, pixels, {
-    primitives: backend.primitives,
-    dropPath: { rate: training.dropPath, seed: mixKey(mixKey(seed, DROP_STREAM), step) },
-    mask: { mode: 'train-sample', runSeed: seed, step },
-  })
-  return tf.add(classificationLoss(logits, oneHot(batch.labels, network.classes), training.labelSmoothing), regularization)
-}
-
-/** [image, class] */
-function oneHot(labels: Uint8Array, classes: number): tf.Tensor2D {
-  const data = new Float32Array(labels.length * classes)
-  labels.forEach((label, image) => {
-    data[image * classes + label] = 1
-  })
-  return tf.tensor2d(data, [labels.length, classes])
+  tf.dispose([...gradients.values()])
+  return Number.isFinite(norm) ? loss : Number.NaN
 }
 
 /** Validation, the record of the epoch, and the best weights kept. */
@@ -216,14 +197,14 @@ async function epochRecord({ job, parts, normalization }: Setting, epoch: number
 }
 
 function checkpointOf({ job, normalization }: Setting, weights: ReadonlyMap<string, Tensor>, selectedEpoch: number, curves: readonly EpochRecord[]): Checkpoint {
-  const { recipe, data, seed, backend, startingPoint } = job
+  const { recipe, data, seed, backend, startingPoint, workers } = job
   const { train, validation, test } = data.splits
   const record: TrainingRecord = {
     recipe: recipe.name,
     title: recipe.title,
     seed,
     settings: recipe.training,
-    backend: backend.description,
+    backend: workers === undefined ? backend.description : `${backend.description}; each batch in ${PARTS} parts`,
     data: { ...data.facts, sha256: data.sha256, images: { train: train.count, validation: validation.count, test: test.count } },
     normalization,
     ...(startingPoint && { start: { sha256: startingPoint.sha256, fresh: startingPoint.fresh, unused: startingPoint.unused } }),

@@ -29,6 +29,8 @@ export interface RunIdentity {
   readonly dataSha256: string
   /** Of the weights that it went on from, where there were any. */
   readonly startSha256?: string
+  /** Parts of each batch, where it is cut: their number rounds, that of the threads does not. */
+  readonly parts?: number
 }
 
 /** The live parts of a training. */
