@@ -32,18 +32,18 @@ const CONFIGS: Readonly<Record<string, NetworkConfig>> = {
 }
 
 /** Writes the bundles into `folder`, each in a folder of its id. */
-export function writeTinyBundles(folder: string): void {
-  for (const [id, config] of Object.entries(CONFIGS)) writeBundle(join(folder, id), id, config)
+export function writeTinyBundles(folder: string, modalities: readonly string[] = ['CR', 'DX']): void {
+  for (const [id, config] of Object.entries(CONFIGS)) writeBundle(join(folder, id), id, config, modalities)
 }
 
-function writeBundle(folder: string, id: string, config: NetworkConfig): void {
+function writeBundle(folder: string, id: string, config: NetworkConfig, modalities: readonly string[]): void {
   const graphs = buildGraphs(config, initialWeights(config, 7), 'function', { mode: config.sbm === null ? 'expected' : 'sample' })
   const manifest = buildManifest(config, graphs, {
     id,
     version: '1.0.0',
     title: 'An untrained network',
     createdAt: '2026-01-01T00:00:00Z',
-    input: { fit: 'crop', resize: 'bilinear-antialias', mean: [0.5], deviation: [0.5], modalities: ['CR', 'DX'] },
+    input: { fit: 'crop', resize: 'bilinear-antialias', mean: [0.5], deviation: [0.5], modalities: [...modalities] },
     classes: [
       { name: 'normal', code: null },
       { name: 'pneumonia', code: { value: '233604007', scheme: 'SCT', meaning: 'Pneumonia' } },
