@@ -1,0 +1,123 @@
+/**
+ * What a step of training costs on each backend, beside the same network and step in PyTorch on one thread where it is installed.
+ *
+ * Every contender is a process that waits for its turn: they step in rounds, one at a time, so that a busy machine slows all of them. Only the ratio is to be read.
+ */
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
+import { parseArgs } from 'node:util'
+import type { NetworkConfig } from '../../models/network-config.ts'
+import { DCMM_VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_PNEUMONIA } from '../../models/recipes/pneumonia-28.ts'
+import type { StepSetting } from './support/train-step.ts'
+
+const HELP = `npm run bench -- train [--networks vit,dcmm-vit,sbm-vit] [--sizes 28,64] [--rounds 5] [--batch 32] [--only NAME,...]
+
+  --only  wasm, wasm x2, wasm-shipped, cpu, webgpu, tfjs-node, tfjs-node-gpu, PyTorch (default: all but webgpu, which on a software adapter takes a minute a step)
+`
+
+interface Contender {
+  readonly name: string
+  readonly backend: StepSetting['backend']
+  readonly workers: number
+  /** Rounds beside the first, which warms up; null takes all. */
+  readonly rounds: number | null
+}
+
+const CONTENDERS: readonly Contender[] = [
+  { name: 'PyTorch', backend: null, workers: 1, rounds: null },
+  { name: 'wasm', backend: 'wasm', workers: 1, rounds: null },
+  { name: 'wasm x2', backend: 'wasm', workers: 2, rounds: null },
+  { name: 'tfjs-node-gpu', backend: 'tfjs-node-gpu', workers: 1, rounds: null },
+  { name: 'tfjs-node', backend: 'tfjs-node', workers: 1, rounds: null },
+  { name: 'wasm-shipped', backend: 'wasm-shipped', workers: 1, rounds: 2 },
+  { name: 'cpu', backend: 'cpu', workers: 1, rounds: 1 },
+]
+
+/** What all ratios are of, in this order of preference. */
+const REFERENCES = ['PyTorch', 'wasm']
+
+const NETWORKS = { vit: VIT_PNEUMONIA, 'dcmm-vit': DCMM_VIT_PNEUMONIA, 'sbm-vit': SBM_VIT_PNEUMONIA } as const
+type Network = keyof typeof NETWORKS
+
+/** 28 pixels as the recipes without overlap, about 0.3 million weights; 64 pixels in patches of 8, about 2.7 million. */
+const SIZES: Readonly<Record<string, Partial<NetworkConfig>>> = {
+  28: { patchOverlap: 0 },
+  64: { patchOverlap: 0, imageSize: 64, patchSize: 8, width: 192, heads: 6 },
+}
+
+export async function bench(args: readonly string[]): Promise<string> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      networks: { type: 'string', default: Object.keys(NETWORKS).join() },
+      sizes: { type: 'string', default: '28,64' },
+      rounds: { type: 'string', default: '5' },
+      batch: { type: 'string', default: '32' },
+      only: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) return HELP
+  const chosen = CONTENDERS.filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))
+  const head = ['network', 'backend', 'steps', 'median ms', 'least ms', 'ratio']
+  const rows: string[][] = []
+  for (const size of values.sizes.split(',')) {
+    for (const network of values.networks.split(',').filter((name): name is Network => name in NETWORKS)) {
+      const config = { ...NETWORKS[network].network, ...SIZES[size] }
+      rows.push(...(await race(`${network} ${size} px`, config, chosen, Number(values.batch), Number(values.rounds))))
+    }
+  }
+  const table = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+  return `One step (forward, backward, clipping, AdamW) of ${values.batch} images, in rounds side by side; the ratio is of the medians, to PyTorch on one thread or, where that is absent, to wasm.\n\n${table}\n`
+}
+
+interface Runner extends Contender {
+  readonly process: ChildProcessByStdio<Writable, Readable, null>
+  readonly lines: AsyncIterator<string>
+  readonly absent: string | null
+  readonly times: number[]
+}
+
+async function race(label: string, network: NetworkConfig, contenders: readonly Contender[], batch: number, rounds: number): Promise<string[][]> {
+  const runners: Runner[] = []
+  try {
+    for (const contender of contenders) runners.push(await start(contender, { network, batch, backend: contender.backend, workers: contender.workers }))
+    for (let round = 0; round <= rounds; round++) {
+      for (const { process, lines, absent, times, rounds: most } of runners) {
+        if (absent !== null || round > (most ?? rounds)) continue
+        process.stdin.write('step\n')
+        const ms = Number((await lines.next()).value)
+        if (round > 0) times.push(ms)
+      }
+    }
+  } finally {
+    for (const { process } of runners) process.kill()
+  }
+  const reference = REFERENCES.map((name) => runners.find((runner) => runner.name === name && runner.absent === null)).find((runner) => runner !== undefined)
+  return runners.map(({ name, absent, times }) => rowOf(label, name, absent, times, reference === undefined ? Number.NaN : median(reference.times)))
+}
+
+function rowOf(label: string, name: string, absent: string | null, times: readonly number[], reference: number): string[] {
+  if (absent !== null) return [label, name, '-', '-', '-', `not run: ${absent}`]
+  return [label, name, String(times.length), median(times).toFixed(0), Math.min(...times).toFixed(0), (median(times) / reference).toFixed(2)]
+}
+
+async function start(contender: Contender, setting: StepSetting): Promise<Runner> {
+  const file = join(import.meta.dirname, 'support', contender.backend === null ? 'torch_step.py' : 'train-step.ts')
+  const command = contender.backend === null ? pythonWithTorch() : process.execPath
+  const child = spawn(command, [file, JSON.stringify(setting)], { stdio: ['pipe', 'pipe', 'ignore'] })
+  child.stdin.on('error', () => {}) // a process that ended is told by its output
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const first = await lines.next()
+  const text = first.done ? 'absent the process ended' : first.value
+  return { ...contender, process: child, lines, absent: text === 'ready' ? null : text.replace(/^absent /, ''), times: [] }
+}
+
+/** The first Python that has PyTorch: Debian's package belongs to /usr/bin/python3, which need not be the path's. */
+function pythonWithTorch(): string {
+  return ['python3', '/usr/bin/python3'].find((command) => spawnSync(command, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0) ?? 'python3'
+}
+
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN
