@@ -95,7 +95,7 @@ export interface HeadFacts {
   readonly classTokenDegree: number | null
   /** Largest absolute bias in the class token's row. */
   readonly largestBias: number
-  /** Whether the class token's row has no contrast, so that the structure is off for the decision in this head. */
+  /** Whether the structure is off for the decision in this head: no row that is read has contrast. In the last layer only the class token's row is read. */
   readonly isInactive: boolean
 }
 

@@ -57,5 +57,5 @@ export function reachesPrediction({ manifest, outputs }: MapContext): boolean {
 export function inactiveNote({ manifest, outputs }: MapContext): readonly string[] {
   const facts = structureFacts(manifest, outputs.asTrained)
   if (facts === null || facts.inactiveHeads === 0) return []
-  return [`inactive heads: ${facts.inactiveHeads} of ${facts.heads}; there the structure does not touch the class token's row`]
+  return [`inactive heads: ${facts.inactiveHeads} of ${facts.heads}; there the structure does not touch the decision`]
 }

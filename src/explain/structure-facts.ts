@@ -12,7 +12,8 @@ export const SMALLEST_MASK = 1e-9
 /**
  * Facts about every head of every structured layer; null where the outputs hold no bias and no mask.
  *
- * A head is inactive where its bias has no contrast along the class token's row: a softmax does not see what a row has in common. A class token whose degree is 0 is the usual cause.
+ * A head of the last layer is inactive where its bias has no contrast along the class token's row: a softmax does not see what a row has in common, and no other row is read.
+ * A class token whose degree is 0, or a mask that is forced on for the class token, is the usual cause. In an earlier layer every row acts, and a head is inactive where none has contrast.
  */
 export function structureFacts(manifest: Manifest, outputs: NamedOutputs): StructureFacts | null {
   const matrices = outputs.bias ?? outputs.mask
@@ -27,6 +28,7 @@ export function structureFacts(manifest: Manifest, outputs: NamedOutputs): Struc
 }
 
 function layerFacts(manifest: Manifest, outputs: NamedOutputs, layer: number, position: number): readonly HeadFacts[] {
+  const isLast = layer === manifest.depth - 1
   return biasRows(manifest, outputs, position).map((row, head) => {
     const { min, max } = extremesOf(row)
     return {
@@ -34,9 +36,18 @@ function layerFacts(manifest: Manifest, outputs: NamedOutputs, layer: number, po
       head,
       classTokenDegree: outputs.degree === undefined ? null : degreeAt(outputs.degree, position, head, manifest.classTokenIndex),
       largestBias: Math.max(Math.abs(min), Math.abs(max)),
-      isInactive: max === min,
+      isInactive: max === min && (isLast || hasFlatRows(outputs, position, head)),
     }
   })
+}
+
+/** Whether no row of the head's bias or mask has contrast. */
+function hasFlatRows({ bias, mask }: NamedOutputs, position: number, head: number): boolean {
+  const matrices = bias ?? mask
+  if (matrices === undefined) return true
+  const matrix = at(at(matrices, position), head)
+  const [rows = 0] = matrix.shape
+  return Array.from({ length: rows }, (_, row) => extremesOf(at(matrix, row).data)).every(({ min, max }) => min === max)
 }
 
 function degreeAt(degree: Tensor, position: number, head: number, token: number): number {

@@ -44,9 +44,10 @@ describe('maps of the stochastic block attention', () => {
     expect(map!.range).toEqual({ min: 0, max: 1 })
   })
 
-  it('report the heads of the forced class token as inactive: its row of the mask is 1 everywhere', async () => {
+  it('report the last layer of a forced class token as inactive, where only its row is read, and no layer before it', async () => {
     const { structure } = await explained(['mask'])
-    expect(structure).toMatchObject({ heads: 6, inactiveHeads: 6, largestClassTokenBias: 0 })
+    expect(structure).toMatchObject({ heads: 6, inactiveHeads: 3, largestClassTokenBias: 0 })
+    expect(structure!.perHead.map(({ layer, isInactive }) => [layer, isInactive])).toEqual([0, 0, 0, 1, 1, 1].map((layer) => [layer, layer === 1]))
     expect(structure!.perHead[0]!.classTokenDegree).toBeNull()
   })
 
