@@ -18,7 +18,8 @@ export interface ServerLimits {
 
 export const SERVER_LIMITS: ServerLimits = {
   headersTimeoutMs: 10_000,
-  requestTimeoutMs: 60_000,
+  // A study by STOW-RS over a slow line; what it may hold in memory meanwhile is bounded apart.
+  requestTimeoutMs: 300_000,
   keepAliveTimeoutMs: 5_000,
   checkIntervalMs: 1_000,
   maxHeaderBytes: 16 * 1024,

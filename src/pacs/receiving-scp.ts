@@ -33,7 +33,7 @@ const UID = /^(0|[1-9][0-9]*)(\.[0-9]+)+$/
 const AE_TITLE = /^[\x20-\x7e]{1,16}$/
 
 /** Exact values first, and those that every decoder has before others; lossy ones only where nothing else is offered. */
-const PREFERRED_SYNTAXES: readonly string[] = [
+export const PREFERRED_SYNTAXES: readonly string[] = [
   '1.2.840.10008.1.2.1',
   '1.2.840.10008.1.2',
   ...TRANSFER_SYNTAXES.filter(({ lossless, codec }) => lossless && codec !== 'native').map(({ uid }) => uid),
