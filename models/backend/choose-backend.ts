@@ -9,12 +9,14 @@ import type { Primitives } from '../layers/primitives.ts'
 import { supportedVariant } from './compile-kernels.ts'
 import { fusedPrimitives } from './fused-primitives.ts'
 import { plainUpdates } from './plain-updates.ts'
+import { setBackendOrThrow } from './set-backend.ts'
+import { startWebgpu } from './start-webgpu.ts'
 import { registerWasmKernels } from './wasm-kernels.ts'
 import { wasmUpdates } from './wasm-updates.ts'
 import type { WeightUpdates } from './weight-updates.ts'
 
 /** In the order of preference. 'wasm-shipped' is TF.js' wasm backend without our kernels. */
-export const BACKEND_NAMES = ['tfjs-node-gpu', 'tfjs-node', 'wasm', 'wasm-shipped', 'cpu'] as const
+export const BACKEND_NAMES = ['tfjs-node-gpu', 'tfjs-node', 'webgpu', 'wasm', 'wasm-shipped', 'cpu'] as const
 export type BackendName = (typeof BACKEND_NAMES)[number]
 
 export interface RefusedBackend {
@@ -33,9 +35,13 @@ export interface ChosenBackend {
 
 type Started = Omit<ChosenBackend, 'name' | 'refused'>
 
-const starters: Readonly<Record<BackendName, () => Promise<Started>>> = {
+/** `byName`: whether the person asked for this one, and takes it slow. */
+type Starter = (byName: boolean) => Promise<Started>
+
+const starters: Readonly<Record<BackendName, Starter>> = {
   'tfjs-node-gpu': () => startNative('@tensorflow/tfjs-node-gpu'),
   'tfjs-node': () => startNative('@tensorflow/tfjs-node'),
+  webgpu: async (byName) => ({ description: await startWebgpu(byName), primitives: plainPrimitives, updates: plainUpdates }),
   wasm: startWasmWithKernels,
   'wasm-shipped': startShippedWasm,
   cpu: startCpu,
@@ -51,7 +57,7 @@ export async function chooseBackend(wanted: BackendName | null): Promise<ChosenB
   const refused: RefusedBackend[] = []
   for (const name of wanted === null ? BACKEND_NAMES : [wanted]) {
     try {
-      return { name, refused, ...(await starters[name]()) }
+      return { name, refused, ...(await starters[name](wanted !== null)) }
     } catch (error) {
       refused.push({ backend: name, reason: reasonOf(error) })
     }
@@ -104,11 +110,4 @@ async function startWasm(): Promise<void> {
   const entry = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm')
   setWasmPaths(`${dirname(entry)}/`)
   await setBackendOrThrow('wasm')
-}
-
-async function setBackendOrThrow(name: string): Promise<void> {
-  if (!tf.findBackendFactory(name)) throw new Error(`TF.js knows no backend ${name}`)
-  await tf.setBackend(name)
-  await tf.ready()
-  if (tf.getBackend() !== name) throw new Error(`asked for ${name}, TF.js runs ${tf.getBackend()}`)
 }

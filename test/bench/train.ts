@@ -31,6 +31,7 @@ const CONTENDERS: readonly Contender[] = [
   { name: 'wasm x2', backend: 'wasm', workers: 2, rounds: null },
   { name: 'tfjs-node-gpu', backend: 'tfjs-node-gpu', workers: 1, rounds: null },
   { name: 'tfjs-node', backend: 'tfjs-node', workers: 1, rounds: null },
+  { name: 'webgpu', backend: 'webgpu', workers: 1, rounds: 2 },
   { name: 'wasm-shipped', backend: 'wasm-shipped', workers: 1, rounds: 2 },
   { name: 'cpu', backend: 'cpu', workers: 1, rounds: 1 },
 ]
@@ -60,7 +61,7 @@ export async function bench(args: readonly string[]): Promise<string> {
     },
   })
   if (values.help) return HELP
-  const chosen = CONTENDERS.filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))
+  const chosen = CONTENDERS.filter(({ name }) => (values.only === undefined ? name !== 'webgpu' : values.only.split(',').includes(name)))
   const head = ['network', 'backend', 'steps', 'median ms', 'least ms', 'ratio']
   const rows: string[][] = []
   for (const size of values.sizes.split(',')) {
