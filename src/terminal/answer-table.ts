@@ -18,7 +18,7 @@ const percent = (value: number): string => `${(100 * value).toFixed(1)} %`
 
 /** Classes with and without the structure, communities, warnings, and what made the answer. */
 export function toAnswerTable(answer: PredictionAnswer): string {
-  const { model, input, classes, counterfactual, communities, structure } = answer
+  const { model, input, classes, counterfactual, communities, structure, uncertainty } = answer
   const without = new Map(counterfactual?.classes.map((each) => [each.name, each]))
   const head = ['class', 'probability', 'calibrated', 'logit', ...(counterfactual ? ['without structure'] : [])]
   const rows = classes.map(({ name, probability, calibratedProbability, logit }) => [
@@ -36,6 +36,10 @@ export function toAnswerTable(answer: PredictionAnswer): string {
   ]
   if (communities.length > 0) lines.push('', `communities  ${communities.map(({ index, share }) => `${index + 1}: ${percent(share)}`).join('   ')}`)
   if (structure) lines.push(`structure    ${structure.inactiveHeads} of ${structure.heads} heads inactive`)
+  if (uncertainty) {
+    const spread = uncertainty.classes.map(({ name, meanProbability, standardDeviation }) => `${name} ${percent(meanProbability)} (SD ${percent(standardDeviation)})`)
+    lines.push(`over ${uncertainty.samples} masks  ${spread.join('   ')}   another class in ${percent(uncertainty.flipRate)}`)
+  }
   for (const { code, detail } of input.warnings) lines.push(`warning      ${code}: ${detail}`)
   return lines.join('\n')
 }

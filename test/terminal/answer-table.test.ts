@@ -27,6 +27,12 @@ describe('the table of an answer', () => {
     expect(toAnswerTable(answer)).toMatch(/communities {2}1: 60\.0 %\nstructure {4}1 of 4 heads inactive\nwarning {6}window-missing: no window is given$/)
   })
 
+  it('shows how the answer varies over drawn masks', () => {
+    const uncertainty = { samples: 8, seed: 0, classes: [{ name: 'pneumonia', meanProbability: 0.7, standardDeviation: 0.02 }], flipRate: 0.125 }
+    expect(toAnswerTable({ ...answer, uncertainty })).toContain('\nover 8 masks  pneumonia 70.0 % (SD 2.0 %)   another class in 12.5 %\n')
+    expect(toAnswerTable(answer)).not.toContain('masks')
+  })
+
   it('puts numbers to the right and words to the left of their column', () => {
     expect(
       toTable([
