@@ -104,42 +104,47 @@ interface RunningGateway {
   close(graceMs: number): Promise<void>
 }
 
-/** The doors, open; the queue, at work on what was left undone. Throws: "settings-invalid" where the database can't be had. */
-async function startGateway(config: Config, settings: GatewaySettings, { pool, store, log }: Pick<Rooms, 'pool' | 'store' | 'log'>): Promise<RunningGateway> {
-  const dataFolder = resolve(ROOT, config.dataDir)
+/** The doors, open; the queue, at work on what was left undone. Throws: "settings-invalid" where the database can't be had, or a door can't open. */
+async function startGateway(config: Config, settings: GatewaySettings, rooms: Pick<Rooms, 'pool' | 'store' | 'log'>): Promise<RunningGateway> {
+  let database: Database | null = null
   try {
-    const database = await openDatabase(config, dataFolder)
-    const gateway = await openGateway({
-      settings,
-      database,
-      folder: resolve(dataFolder, config.queueDir),
-      processInstance: (request, signal) => pool.processInstance(request, signal),
-      keepPrediction: (job, frames) => keepPrediction(store, job, frames),
-      resultEnvironment: (createdAt) => toResultEnvironment(config, createdAt),
-      predictConcurrency: config.engines,
-      now,
-      newId,
-      log,
-    })
-    const { jobs, dimsePort } = gateway
-    const { maxQueued, maxObjectBytes, archives } = settings
-    return {
-      door: { jobs, archives: archives.map(({ name }) => name), maxQueued, maxObjectBytes, receiveStow: (request) => gateway.receiveStow(request) },
-      dimsePort,
-      sweep: () => jobs.sweep(),
-      close: async (graceMs) => {
-        await gateway.close(graceMs)
-        await database.close()
-      },
-    }
+    database = await openDatabase(config)
+    return await openDoors(config, settings, database, rooms)
   } catch (error) {
-    await pool.drain(0)
+    await database?.close()
+    await rooms.pool.drain(0)
     throw error
   }
 }
 
-async function openDatabase({ databaseUrl }: Config, dataFolder: string): Promise<Database> {
-  if (databaseUrl === null) return openPglite(join(dataFolder, 'database'))
+async function openDoors(config: Config, settings: GatewaySettings, database: Database, { pool, store, log }: Pick<Rooms, 'pool' | 'store' | 'log'>): Promise<RunningGateway> {
+  const gateway = await openGateway({
+    settings,
+    database,
+    folder: resolve(ROOT, config.dataDir, config.queueDir),
+    processInstance: (request, signal) => pool.processInstance(request, signal),
+    keepPrediction: (job, frames) => keepPrediction(store, job, frames),
+    resultEnvironment: (createdAt) => toResultEnvironment(config, createdAt),
+    predictConcurrency: config.engines,
+    now,
+    newId,
+    log,
+  })
+  const { jobs, dimsePort } = gateway
+  const { maxQueued, maxObjectBytes, archives } = settings
+  return {
+    door: { jobs, archives: archives.map(({ name }) => name), maxQueued, maxObjectBytes, receiveStow: (request) => gateway.receiveStow(request) },
+    dimsePort,
+    sweep: () => jobs.sweep(),
+    close: async (graceMs) => {
+      await gateway.close(graceMs)
+      await database.close()
+    },
+  }
+}
+
+async function openDatabase({ databaseUrl, dataDir }: Config): Promise<Database> {
+  if (databaseUrl === null) return openPglite(join(resolve(ROOT, dataDir), 'database'))
   try {
     return await openPostgres(databaseUrl, DATABASE_CONNECTIONS)
   } catch (error) {

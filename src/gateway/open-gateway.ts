@@ -17,7 +17,7 @@ import { receiveStow, type StowAnswer, type StowRequest } from '../pacs/receive-
 import { isStorageClass } from '../pacs/storage-classes.ts'
 import { type Watch, watchFolder } from '../pacs/watch-folder.ts'
 import type { InstanceRequest, InstanceResult, PredictedFrame } from '../routing/instance.ts'
-import type { GatewaySettings } from './gateway-file.ts'
+import type { DimseDoor, GatewaySettings } from './gateway-file.ts'
 
 /** What the work may know of its job. */
 export interface OrderedJob {
@@ -60,6 +60,7 @@ const HEARTBEAT_SECONDS = 30
 /** An engine that is busy is asked again after about 1, 2, 4 ... seconds; a crash of the process counts as an attempt too. */
 const PREDICT_RETRY = { limit: 15, delaySeconds: 1, maxDelaySeconds: 60 }
 
+/** Throws: "settings-invalid" where the receiver can't listen. What was opened by then is closed again, but for the database. */
 export async function openGateway(parts: GatewayParts): Promise<Gateway> {
   const moved = createMovedInstances()
   await mkdir(parts.folder, { recursive: true, mode: 0o700 })
@@ -78,7 +79,10 @@ export async function openGateway(parts: GatewayParts): Promise<Gateway> {
     log: parts.log,
   })
   jobs.start()
-  const { dimse, watches } = await openDoors(parts, jobs, moved)
+  const { dimse, watches } = await openDoors(parts, jobs, moved).catch(async (error: unknown) => {
+    await jobs.close(0)
+    throw error
+  })
   const { maxObjectBytes } = parts.settings
   return {
     jobs,
@@ -100,13 +104,19 @@ interface Doors {
 async function openDoors(parts: GatewayParts, jobs: JobQueue, moved: MovedInstances): Promise<Doors> {
   const { settings, log } = parts
   const { dimse, aeTitle, maxObjectBytes, watch } = settings
-  const scp = dimse === null ? null : await openDimseScp({ ...dimse, aeTitle, maxObjectBytes, accept: (instance) => acceptStored(parts, jobs, moved, instance) })
+  const accept = (instance: ReceivedInstance): Promise<void> => acceptStored(parts, jobs, moved, instance)
+  const scp = dimse === null ? null : await openDimseScp({ ...dimse, aeTitle, maxObjectBytes, accept }).catch((error: unknown) => refuseAddress(dimse, error))
   const watches: Watch[] = []
   for (const { name, folder, pollMs } of watch) {
     const accept = (bytes: Uint8Array): Promise<void> => acceptFile(parts, jobs, name, bytes)
     watches.push(await watchFolder({ folder, pollMs, maxFileBytes: maxObjectBytes, accept, log }))
   }
   return { dimse: scp, watches }
+}
+
+function refuseAddress({ host, port }: DimseDoor, error: unknown): never {
+  const { code } = error as NodeJS.ErrnoException
+  throw new Problem('settings-invalid', `the gateway cannot listen on ${host} port ${port} (${code})`, { setting: 'ATTENDING_GATEWAY_FILE' }, error)
 }
 
 /** An instance that one of our own C-MOVEs asked for belongs to the pull; any other is an order of its own. */

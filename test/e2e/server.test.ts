@@ -191,12 +191,12 @@ describe('the server', () => {
   })
 })
 
-/** Seven processes start at once here, on whatever machine runs the tests. */
+/** Ten processes start at once here, on whatever machine runs the tests. */
 const SLOW_START_MS = 180_000
 
 describe('a start that must not happen', () => {
   it(
-    'ends with code 1 and says what is wrong: a setting, an address, a port, a models folder, a data folder in use, a graph',
+    'ends with code 1 and says what is wrong: a setting, an address, a port, a models folder, a data folder in use, a graph, a gateway',
     async () => {
       const blocker = createServer().listen(0, '127.0.0.1')
       await new Promise((done) => blocker.once('listening', done))
@@ -204,13 +204,28 @@ describe('a start that must not happen', () => {
       writeTinyBundles(tampered)
       writeFileSync(join(tampered, TINY_DCMM, 'model.onnx'), Buffer.concat([readFileSync(join(tampered, TINY_DCMM, 'model.onnx')), Buffer.of(0)]))
       mkdirSync(join(folder, 'empty'))
+      const gatewayOf = (name: string, fields: object): string => {
+        writeFileSync(join(folder, 'rules.json'), '{"version":1,"rules":[]}')
+        writeFileSync(join(folder, name), JSON.stringify({ version: 1, rulesFile: 'rules.json', ...fields }))
+        return join(folder, name)
+      }
+      const busyPort = (blocker.address() as AddressInfo).port
       const cases: readonly (readonly [environment: Record<string, string>, words: RegExp])[] = [
         [{ ATTENDING_PROT: '1' }, /settings-invalid: ATTENDING_PROT is no setting/],
         [{ ATTENDING_HOST: '0.0.0.0' }, /settings-invalid: ATTENDING_HOST is not of loopback/],
-        [{ ATTENDING_PORT: String((blocker.address() as AddressInfo).port) }, /settings-invalid: cannot listen .*EADDRINUSE/],
+        [{ ATTENDING_PORT: String(busyPort) }, /settings-invalid: cannot listen .*EADDRINUSE/],
         [{ ATTENDING_MODELS_DIR: join(folder, 'empty') }, /bundle-refused: the models folder holds no bundle/],
         [{ ATTENDING_DATA_DIR: join(folder, 'data') }, /settings-invalid: the data folder is in use by process \d+ on /],
         [{ ATTENDING_MODELS_DIR: tampered }, /bundle-refused: .*SHA-256/],
+        [{ ATTENDING_GATEWAY_FILE: gatewayOf('typo.json', { dimsee: {} }) }, /settings-invalid: the gateway file /],
+        [
+          { ATTENDING_GATEWAY_FILE: gatewayOf('busy.json', { dimse: { port: busyPort, peers: [{ aeTitle: 'A' }] } }) },
+          /settings-invalid: the gateway cannot listen on 127.0.0.1 port \d+ \(EADDRINUSE\)/,
+        ],
+        [
+          { ATTENDING_GATEWAY_FILE: gatewayOf('plain.json', {}), DATABASE_URL: `postgresql://127.0.0.1:${busyPort}/none?connect_timeout=1&sslmode=disable` },
+          /settings-invalid: the database of DATABASE_URL cannot be reached/,
+        ],
       ]
       const ends = await Promise.all(
         cases.map(([change], i) => failToStart({ ...environment(), ATTENDING_DATA_DIR: join(folder, `failed-${i}`), ATTENDING_ENGINES: '1', ...change })),
