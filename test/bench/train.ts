@@ -78,6 +78,8 @@ interface Runner extends Contender {
   readonly process: ChildProcessByStdio<Writable, Readable, null>
   readonly lines: AsyncIterator<string>
   readonly absent: string | null
+  /** How many there are, as the process counts them; undefined where it is absent. */
+  readonly weights: string | undefined
   readonly times: number[]
 }
 
@@ -85,6 +87,8 @@ async function race(label: string, network: NetworkConfig, contenders: readonly 
   const runners: Runner[] = []
   try {
     for (const contender of contenders) runners.push(await start(contender, { network, batch, backend: contender.backend, workers: contender.workers }))
+    const counts = new Set(runners.flatMap(({ weights }) => weights ?? []))
+    if (counts.size > 1) throw new Error(`the contenders do not run one network: ${[...counts].join(' and ')} weights`)
     for (let round = 0; round <= rounds; round++) {
       for (const { process, lines, absent, times, rounds: most } of runners) {
         if (absent !== null || round > (most ?? rounds)) continue
@@ -113,7 +117,8 @@ async function start(contender: Contender, setting: StepSetting): Promise<Runner
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const first = await lines.next()
   const text = first.done ? 'absent the process ended' : first.value
-  return { ...contender, process: child, lines, absent: text === 'ready' ? null : text.replace(/^absent /, ''), times: [] }
+  const weights = /^ready (\d+)$/.exec(text)?.[1]
+  return { ...contender, process: child, lines, absent: weights === undefined ? text.replace(/^absent /, '') : null, weights, times: [] }
 }
 
 /** The first Python that has PyTorch: Debian's package belongs to /usr/bin/python3, which need not be the path's. */

@@ -124,7 +124,7 @@ def loss_of(pixels, labels):
 optimizer = torch.optim.AdamW(weights.values(), 1e-4, weight_decay=0.05)
 pixels = torch.randn(batch, net["channels"], side, side)
 labels = torch.arange(batch) % net["classes"]
-print("ready", flush=True)
+print("ready", sum(each.numel() for each in weights.values()), flush=True)
 for _ in sys.stdin:
     start = time.perf_counter()
     optimizer.zero_grad()

@@ -23,8 +23,8 @@ export interface StepSetting {
 const setting = JSON.parse(process.argv[2] ?? '') as StepSetting & { readonly backend: BackendName }
 
 try {
-  const step = await prepareStep()
-  process.stdout.write('ready\n')
+  const { step, size } = await prepareStep()
+  process.stdout.write(`ready ${size}\n`)
   for await (const _ of createInterface({ input: process.stdin })) process.stdout.write(`${await step()}\n`)
   process.exit(0)
 } catch (error) {
@@ -32,8 +32,15 @@ try {
   process.exit(0)
 }
 
-/** Forward, backward, the norm of all gradients and AdamW, as in a training; no augmentation. Resolves to milliseconds. */
-async function prepareStep(): Promise<() => Promise<number>> {
+interface Prepared {
+  /** Resolves to milliseconds. */
+  readonly step: () => Promise<number>
+  /** Numbers in all weights together. */
+  readonly size: number
+}
+
+/** Forward, backward, the norm of all gradients and AdamW, as in a training; no augmentation. */
+async function prepareStep(): Promise<Prepared> {
   const { network, batch, workers } = setting
   const backend = await chooseBackend(setting.backend)
   const weights = toVariables(initialWeights(network, 0))
@@ -43,7 +50,8 @@ async function prepareStep(): Promise<() => Promise<number>> {
   const of: GradientSetting = { recipe: { ...VIT_PNEUMONIA, network, training }, data, seed: 0, normalization: { mean: [0.5], deviation: [0.25] }, backend }
   const source: GradientSource = workers === 1 ? wholeGradients(of, weights) : await shardedGradients(of, weights, workers)
   let epoch = 0
-  return async () => {
+  const size = [...weights.values()].reduce((sum, weight) => sum + weight.size, 0)
+  const step = async (): Promise<number> => {
     const start = performance.now()
     const { gradients } = await source.gradientsAt({ epoch: epoch++, stepInEpoch: 0 })
     const norm = await backend.updates.globalNorm([...gradients.values()])
@@ -53,4 +61,5 @@ async function prepareStep(): Promise<() => Promise<number>> {
     await last?.data() // a backend that works later has worked by now
     return performance.now() - start
   }
+  return { step, size }
 }
