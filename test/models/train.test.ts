@@ -71,7 +71,7 @@ describe('npm run train and npm run evaluate', () => {
     expect(JSON.parse(evaluated.out)).toMatchObject({ model: { recipe, seed: 3, selectedEpoch: 1 }, data: { sha256, sameAsTraining: true }, test: { split: 'test', images: 16 } })
   }, 180_000) // four processes, each of which starts TF.js anew
 
-  it('train on a table of images at another size and with other classes, and evaluate by the same table', async () => {
+  it('train on a table of images at another size and with other classes, go on from its weights on two threads, and evaluate by the same table', async () => {
     const { train, validation, test } = syntheticData({ train: 64, validation: 8, test: 8, side: 16 }).splits
     const rows = Object.entries({ train, val: validation, test }).flatMap(([split, { count, images, labels }]) =>
       Array.from({ length: count }, (_, i) => {
@@ -106,6 +106,13 @@ describe('npm run train and npm run evaluate', () => {
     expect(checkpoint.config).toMatchObject({ imageSize: 16, channels: 1, classes: 3 })
     expect(trainingRecordOf(checkpoint)).toMatchObject({ recipe: expect.stringMatching(/^vit-tiny-patch4-16\.folder-/), data: { classes: ['square', 'noise', 'odd'] } })
 
+    const again = [recipe, ...data, '--classes', 'square,odd', '--image-size', '16', '--init', 'of-table/model.safetensors', '--backend', 'wasm', '--epochs', '1', '--out', 'again']
+    expect(await run('train', again)).toMatchObject({ code: 1, error: expect.stringContaining('a class that is none of the 2 classes') })
+    again[again.indexOf('square,odd')] = 'odd,square,noise,none'
+    expect(await run('train', again)).toMatchObject({ code: 1, error: expect.stringMatching(/head\.weight is \[3, 64\] and not \[4, 64\]/) })
+    const continued = await run('train', [...again, '--init-allow', 'head.*', '--workers', '2'])
+    expect(continued).toMatchObject({ code: 0, error: '', out: expect.stringContaining('2 weights fresh, 0 of the file not used') })
+
     const evaluated = await run('evaluate', ['of-table/model.safetensors', ...data, '--cache', 'kept', '--backend', 'wasm'])
     expect(evaluated).toMatchObject({ code: 0, error: '' })
     expect(JSON.parse(evaluated.out)).toMatchObject({
@@ -117,7 +124,7 @@ describe('npm run train and npm run evaluate', () => {
         { name: 'odd', images: 1 },
       ],
     })
-  })
+  }, 180_000) // six processes
 
   it('print their help', async () => {
     for (const script of ['train', 'evaluate'] as const) {
