@@ -14,7 +14,7 @@ export interface ResultObject {
 /** One received instance, to be predicted and its results delivered. */
 export interface InstanceOrder {
   readonly kind: 'instance'
-  /** Which door it came through: 'stow', 'c-store', 'folder', 'pull', 'ups'. */
+  /** Which door it came through: 'stow', 'c-store', 'folder', 'http', 'pull', 'ups'. */
   readonly door: string
   /** The peer's name in the settings, such as a calling AE title; null where there is none. */
   readonly peer: string | null

@@ -14,7 +14,7 @@ const conditionSchema = z.strictObject({
   viewPosition: codes.optional(),
   seriesDescription: patterns.optional(),
   studyDescription: patterns.optional(),
-  /** Through which door it came: 'stow', 'c-store', 'folder', 'pull', 'ups'. */
+  /** Through which door it came: 'stow', 'c-store', 'folder', 'http', 'pull', 'ups'. */
   door: codes.optional(),
   /** AE title of the sender, or name of the archive. */
   peer: codes.optional(),
