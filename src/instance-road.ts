@@ -35,7 +35,7 @@ export async function processInstance(bundles: ReadonlyMap<string, Bundle>, requ
     frames.push({ frame, prediction, origin: sealOrigin(source) })
     // A picture without identity can be filed nowhere.
     if (source === null) continue
-    const results = await makeAllResults(prediction, source, request.requestId, request.environment)
+    const results = makeAllResults(prediction, source, request.requestId, request.environment)
     objects.push(...results.objects)
     omitted.push(...results.omitted)
   }

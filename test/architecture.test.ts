@@ -47,8 +47,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/inspect.ts': { imports: ['src/domain', 'src/imaging'] },
   // Joins the durable queue with its doors and its destinations; knows the engines as one function that main passes in.
   'src/gateway': { imports: ['src/domain', 'src/jobs', 'src/pacs', 'src/routing'], owns: ['zod'] },
-  // From a kept prediction to DICOM objects: results, and the panel as the pipeline draws it and imaging reads it.
-  'src/results-road.ts': { imports: ['src/domain', 'src/pipeline.ts', 'src/imaging', 'src/results'] },
+  // From a kept prediction to DICOM objects: results, and the panel's pixels from render, without a PNG between.
+  'src/results-road.ts': { imports: ['src/domain', 'src/render', 'src/results'] },
   // An instance that nobody waits for: routing, the road, results; run in an engine, or by the folder mode.
   'src/instance-road.ts': { imports: ['src/domain', 'src/routing', 'src/pipeline.ts', 'src/results-road.ts', 'src/infer'] },
   // The folder mode names its rooms one by one: none of them opens a connection.
