@@ -2,7 +2,6 @@ import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { chooseBackend } from '../../../models/backend/choose-backend.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 const hasPackages = ['webgpu', '@tensorflow/tfjs-backend-webgpu'].every((name) => existsSync(resolve(root, 'node_modules', name, 'package.json')))
@@ -32,7 +31,10 @@ describe('the webgpu backend', () => {
     600_000,
   )
 
-  it.skipIf(hasPackages)('is refused with the reason where its packages are not installed', async () => {
-    await expect(chooseBackend('webgpu')).rejects.toMatchObject({ code: 'backend-unavailable', message: expect.stringContaining('webgpu: not installed') })
+  // In a process of its own: the test runner resolves an optional peer in its own way, with its own message.
+  it.skipIf(hasPackages)('is refused with the reason where its packages are not installed', () => {
+    const script = `import('${resolve(root, 'models/backend/choose-backend.ts')}').then((it) => it.chooseBackend('webgpu')).catch(({ code, message }) => console.log(code, message))`
+    const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8' })
+    expect(stdout, stderr).toMatch(/^backend-unavailable .*webgpu: not installed/)
   })
 })
