@@ -24,7 +24,7 @@ describe('the road with the DCMM golden network', () => {
     const { prediction } = await predict(bundle, request(dicom), 'attending 0.0.0')
     expect(prediction.explanation.classes.reduce((sum, { probability }) => sum + probability, 0)).toBeCloseTo(1, 6)
     expect(prediction.model.graphSha256).toMatch(/^[0-9a-f]{64}$/)
-    expect(prediction.explanation.maps.map(({ name }) => name)).toEqual(['communities', 'attention', 'degree', 'delta'])
+    expect(prediction.explanation.maps.map(({ name }) => name)).toEqual(expect.arrayContaining(['communities', 'attention', 'degree', 'delta']))
     expect(prediction.display).toMatchObject({ rows: 53, columns: 41, channels: 1 })
     expect(prediction.input.placement).toMatchObject({ top: 6, left: 0, height: 41, width: 41 })
   })
