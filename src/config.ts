@@ -38,6 +38,12 @@ const SETTINGS = {
   allowRemote: setting('ALLOW_REMOTE', 'false', flag, 'Whether other machines may reach the server, which asks nobody who they are: put it behind something that does.'),
   dataDir: setting('DATA_DIR', 'data', text, 'Folder of kept predictions, made where missing. A relative path starts at the project.'),
   modelsDir: setting('MODELS_DIR', 'models/released', text, 'Folder of released bundles, read only. A relative path starts at the project.'),
+  trustedKeys: setting(
+    'TRUSTED_KEYS',
+    NONE,
+    text.transform((value) => (value === NONE ? [] : value.split(',').map((key) => key.trim()))),
+    'Public keys (ed25519, base64, with commas between) that sign bundles; then only signed ones are loaded. `none` takes unsigned ones too.',
+  ),
   engines: setting(
     'ENGINES',
     CORES,

@@ -82,7 +82,7 @@ async function startEngines(config: Config, modelsFolder: string, log: Logger): 
   const pool = createEnginePool({
     childFile: join(import.meta.dirname, 'engine', 'child.ts'),
     environment: Object.fromEntries(ENGINE_VARIABLES.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]))),
-    start: { modelsFolder, software: `attending ${version}` },
+    start: { modelsFolder, trustedKeys: config.trustedKeys, software: `attending ${version}` },
     engines: config.engines,
     queueLimit: config.queueLimit,
     deadlineMs: config.deadlineMs,

@@ -14,11 +14,11 @@ import { type EngineWork, serveJobs } from './serve-jobs.ts'
 
 serveJobs(loadWork)
 
-async function loadWork({ modelsFolder, software }: EngineStart): Promise<EngineWork> {
+async function loadWork({ modelsFolder, trustedKeys, software }: EngineStart): Promise<EngineWork> {
   const bundles = new Map<string, Bundle>()
   for (const name of await readdir(modelsFolder)) {
     if (!existsSync(join(modelsFolder, name, 'manifest.json'))) continue
-    const bundle = await loadBundle(join(modelsFolder, name))
+    const bundle = await loadBundle(join(modelsFolder, name), { trustedKeys })
     bundles.set(bundle.manifest.id, bundle)
   }
   return {

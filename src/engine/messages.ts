@@ -16,6 +16,8 @@ export type EngineResult = Predicted | RenderedMap | DicomResults | InstanceResu
 /** What an engine needs to know before its first job. */
 export interface EngineStart {
   readonly modelsFolder: string
+  /** Where there are any, only bundles that one of them signed are loaded. */
+  readonly trustedKeys: readonly string[]
   /** Name and version of the program, for the provenance of each answer. */
   readonly software: string
 }

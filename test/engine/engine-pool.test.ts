@@ -25,7 +25,7 @@ const openPool = (changes: Partial<EnginePoolSettings> = {}): EnginePool => {
   const pool = createEnginePool({
     childFile: join(import.meta.dirname, 'support', 'scripted-child.ts'),
     environment: {},
-    start: { modelsFolder: folder, software: 'attending 0.0.0' },
+    start: { modelsFolder: folder, trustedKeys: [], software: 'attending 0.0.0' },
     engines: 1,
     queueLimit: 4,
     deadlineMs: 30_000,
@@ -233,12 +233,12 @@ describe('the engine pool', () => {
   })
 
   it('says why a bundle was refused instead of becoming ready', async () => {
-    const pool = openPool({ start: { modelsFolder: folder, software: 'refused' } })
+    const pool = openPool({ start: { modelsFolder: folder, trustedKeys: [], software: 'refused' } })
     expect(await pool.ready().catch((error: Problem) => [error.code, error.facts])).toEqual(['bundle-refused', { reason: 'hash' }])
   })
 
   it('gives up a start whose engines die again and again, with their last words in the log', async () => {
-    const pool = openPool({ start: { modelsFolder: folder, software: 'dies' } })
+    const pool = openPool({ start: { modelsFolder: folder, trustedKeys: [], software: 'dies' } })
     expect(await codeOf(pool.ready())).toBe('engine-lost')
     expect(logLines.join('\n')).toContain('cannot open shared object')
   })
