@@ -1,15 +1,17 @@
 /**
  * `npm run fuzz -- dicom [--cases N] [--from N] [--json]`: spoilt files into the decoder of a worker, a watchdog beside it.
  *
- * Prints how many were decoded, refused and found. A find is a crash, an error that is no Problem, a case that takes longer than two seconds,
+ * Prints how many were decoded, refused and found. A find is a crash, an error that is no Problem, a case that no limit ends (4 s),
  * or memory that grows without bound; its number is printed, and makes the same file again.
  */
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { BASE_LIMIT_MS } from '../../src/imaging/codec-thread.ts'
 import { buildDicomSeeds } from './dicom-seeds.ts'
 import { buildCase, runCase } from './fuzz-dicom.ts'
 
-const HANG_MS = 2000
+/** The decoder gives up a codestream by itself, after `limitOfFrame`; what lasts longer than that and a new codec's start, nothing stops. */
+const HANG_MS = 2 * BASE_LIMIT_MS
 /** The decoder's own allowance for one file is far below; what stays above it between cases is a leak. */
 const MAX_RESIDENT_BYTES = 2 * 1024 ** 3
 
