@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { PART10_LIMITS } from '../../src/dicom/read-part10.ts'
 import { findTransferSyntax, TRANSFER_SYNTAXES } from '../../src/dicom/transfer-syntaxes.ts'
+import { BASE_LIMIT_MS, limitOfFrame } from '../../src/imaging/codec-thread.ts'
 import { MAX_DECODED_BYTES, MAX_FRAMES, MAX_PIXELS } from '../../src/imaging/limits.ts'
 import { type CorpusFile, REASONS, readIndex, readReferences } from './corpus.ts'
 import { type Outcome, outcomeOf } from './corpus-outcomes.ts'
@@ -87,6 +88,12 @@ ${table(
   ],
 )}`
 
+/** Read off the limits of frames that differ in one thing. */
+function timeLimit(): string {
+  const secondsOf = (rows: number, bytes: number): number => (limitOfFrame({ rows, columns: 1000, samplesPerPixel: 1, frame: new Uint8Array(bytes) }) - BASE_LIMIT_MS) / 1000
+  return `${BASE_LIMIT_MS / 1000} s, ${secondsOf(1000, 0)} s a million samples, ${secondsOf(0, 1e6)} s a million bytes; the engine's deadline may be less`
+}
+
 const limitTable = (): string => `## Limits
 
 ${table(
@@ -99,6 +106,7 @@ ${table(
     ['pixels of a frame', `${MAX_PIXELS}`, '`image-too-large`'],
     ['frames', `${MAX_FRAMES}`, '`frames-too-many`'],
     ['bytes of all frames, where all are asked for', `${MAX_DECODED_BYTES / MiB} MiB`, '`image-too-large`'],
+    ['time of a compressed frame, RLE apart', timeLimit(), '`codec-failed`'],
   ],
 )}`
 
