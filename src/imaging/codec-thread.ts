@@ -60,7 +60,7 @@ export interface CodecThread {
  * How long a frame may take at most: 2 s, 1 s for each million samples, and 3 s for each million bytes of codestream.
  *
  * Bytes are what an entropy decoder works on, samples what the transforms behind it do. The slowest legal frame that was made, JPEG 2000 of noise in
- * 16 bits (2048 x 2048, 8.5 MB), takes 3 to 6 s on a busy core and is given 31; a radiograph of 3.6 million samples takes 0.15 s and is given
+ * 16 bits (2048 x 2048, 8.4 MB), takes 3 to 6 s on a busy core and is given 31; a radiograph of 3.6 million samples takes 0.15 s and is given
  * more than 5. The first 2 s are for small frames, of which only the wait for a core counts. The clock starts when the codec waits for the frame,
  * so that its own start costs nothing; an engine's deadline ends what is longer.
  */
