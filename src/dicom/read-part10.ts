@@ -150,9 +150,16 @@ function checkLastRow(dataset: Dataset): void {
   if (pixels === undefined) return
   const expectedBytes = pixels.length
   const actualBytes = dataset.byteArray.length - pixels.dataOffset
-  const rowBytes = [COLUMNS, SAMPLES_PER_PIXEL, BITS_ALLOCATED].reduce((product, tag) => product * (dataset.elements[tag]?.length === 2 ? (dataset.uint16(tag) ?? 0) : 0), 1) / 8
+  const rowBytes = [COLUMNS, SAMPLES_PER_PIXEL, BITS_ALLOCATED].reduce((product, tag) => product * shortOf(dataset, tag), 1) / 8
   if (expectedBytes <= actualBytes || expectedBytes - actualBytes > rowBytes) return
   throw new Problem('pixel-data-truncated', `PixelData ends ${expectedBytes - actualBytes} bytes early, inside its last row`, { expectedBytes, actualBytes })
+}
+
+/** A word of a data set of which nothing is certain, 0 where there is none: its own end may be what the file lacks. */
+function shortOf(dataset: Dataset, tag: string): number {
+  const element = dataset.elements[tag]
+  if (element?.length !== 2 || element.dataOffset + 2 > dataset.byteArray.length) return 0
+  return dataset.uint16(tag) ?? 0
 }
 
 /** Lets the stream read as many words as the allowed elements could need; each element needs two words for its tag alone. */

@@ -91,6 +91,14 @@ describe('readPart10', () => {
     expect(() => readPart10(file.subarray(0, file.length - 7))).toThrow(expect.objectContaining({ code: 'dicom-truncated' }))
   })
 
+  it.each([
+    ['Columns', 0x11],
+    ['BitsAllocated', 0x100],
+  ])('refuses a file that ends before the value of a second %s, behind its pixels', (_, number) => {
+    const file = Buffer.concat([buildGray16([1, 2, 3, 4, 5, 6], 3, {}, { transferSyntaxUid: EXPLICIT }), element(0x0028, number, 'US', 2)])
+    expect(() => readPart10(file)).toThrow(expect.objectContaining({ code: 'dicom-truncated' }))
+  })
+
   it('refuses encapsulated pixels that are not closed', () => {
     const file = buildPart10({ transferSyntaxUid: '1.2.840.10008.1.2.5', dataset: IMAGE, encapsulated: { offsets: [], fragments: [new Uint8Array(70)] } })
     expect(() => readPart10(file.subarray(0, file.length - 8))).toThrow(expect.objectContaining({ code: 'dicom-truncated' }))
