@@ -57,13 +57,14 @@ async function main(): Promise<void> {
   const gateway = gatewaySettings === null ? null : await startGateway(config, gatewaySettings, { pool, store, log })
   const life = new AbortController()
   const server = await listen(config, { pool, store, models, gateway, log, stopping: life.signal })
-  announce(server, models, gateway, config)
   const sweeping = setInterval(() => void sweep(store, gateway, log), SWEEP_INTERVAL_MS)
   onStopSignal(() => {
     life.abort()
     clearInterval(sweeping)
     void stop({ server, gateway, pool }, config.drainMs, log).then(() => lock.release())
   })
+  // Last: whoever reads this line may ask the server to stop the moment after.
+  announce(server, models, gateway, config)
 }
 
 /** The data folder's only user for as long as the lock is held: whoever drops it unreleased lets it go too. Throws: "settings-invalid" where another process has it. */
