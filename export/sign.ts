@@ -2,10 +2,11 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { invalid, parseCommand, runCommand } from '../models/command.ts'
 import { Problem } from '../src/domain/problem.ts'
 import { readBundleFiles, SIGNATURE_FILE } from '../src/infer/bundle-files.ts'
 import { openBundle } from '../src/infer/load-bundle.ts'
-import { invalid, parseCommand, readFile, runCommand } from './command.ts'
+import { readFile } from './command.ts'
 
 const HELP = `npm run sign -- <bundle's folder> --key <private.pem>
 npm run sign -- --new-key <private.pem>

@@ -1,6 +1,5 @@
 /** `npm run evaluate`: a bundle or a checkpoint and a data file in, its figures as one JSON document out. */
 import { readFileSync, statSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import type { DecodedImage } from '../src/domain/image.ts'
 import { Problem } from '../src/domain/problem.ts'
 import { toInputTensor } from '../src/imaging/to-input-tensor.ts'
@@ -8,6 +7,7 @@ import { type Bundle, loadBundle } from '../src/infer/load-bundle.ts'
 import { type Tensor, tensorOf } from '../src/tensor/tensor.ts'
 import { BACKEND_NAMES, chooseBackend, parseBackendName } from './backend/choose-backend.ts'
 import { readCheckpoint } from './checkpoint.ts'
+import { parseCommand, runCommand } from './command.ts'
 import type { DataSet, SplitName } from './data/data-set.ts'
 import { openDataSet } from './data/open-data-set.ts'
 import { type InputShape, TRAINING_FIT } from './data/read-image-folder.ts'
@@ -29,22 +29,20 @@ A bundle runs as it is served, in ONNX Runtime, each image through the server's 
   --help               this text
 `
 
-process.exitCode = await main(process.argv.slice(2))
+const OPTIONS = {
+  data: { type: 'string' },
+  'allow-data': { type: 'string', multiple: true },
+  images: { type: 'string' },
+  cache: { type: 'string' },
+  backend: { type: 'string' },
+  help: { type: 'boolean' },
+} as const
 
-/** The exit status. */
-async function main(args: readonly string[]): Promise<number> {
-  try {
-    process.stdout.write(await evaluate(args))
-    return 0
-  } catch (error) {
-    process.stderr.write(`${error instanceof Problem ? `${error.message} (${error.code})` : String(error instanceof Error ? error.stack : error)}\n`)
-    return 1
-  }
-}
+process.exitCode = await runCommand(evaluate, process.argv.slice(2))
 
 /** What is printed. */
 async function evaluate(args: readonly string[]): Promise<string> {
-  const { values, positionals } = parseOrThrow(args)
+  const { values, positionals } = parseCommand(args, OPTIONS)
   const [model, ...more] = positionals
   if (values.help || args.length === 0) return HELP
   if (model === undefined || more.length > 0) throw new Problem('parameter-invalid', 'one bundle or checkpoint is needed', { parameter: 'model' })
@@ -130,25 +128,6 @@ function decodedImage({ splits, height, width, channels }: DataSet, split: Split
 
 function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
-}
-
-function parseOrThrow(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        data: { type: 'string' },
-        'allow-data': { type: 'string', multiple: true },
-        images: { type: 'string' },
-        cache: { type: 'string' },
-        backend: { type: 'string' },
-        help: { type: 'boolean' },
-      },
-    })
-  } catch (error) {
-    throw new Problem('parameter-invalid', error instanceof Error ? error.message : 'the options are not understood', { parameter: 'options' }, error)
-  }
 }
 
 function readOrThrow(file: string): Uint8Array {

@@ -1,8 +1,8 @@
 /** `npm run train`: a recipe's name and a data file in, a folder with a trained checkpoint out. */
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { Problem } from '../src/domain/problem.ts'
 import { BACKEND_NAMES, chooseBackend, parseBackendName } from './backend/choose-backend.ts'
+import { parseCommand } from './command.ts'
 import type { DataSet } from './data/data-set.ts'
 import { isTable, openDataSet } from './data/open-data-set.ts'
 import { TRAINING_FIT } from './data/read-image-folder.ts'
@@ -43,6 +43,25 @@ Ctrl-C finishes the step, saves, and exits with 130.
 Recipes:
 ${RECIPES.map(({ name, title }) => `  ${name}\n      ${title}`).join('\n')}
 `
+
+const OPTIONS = {
+  data: { type: 'string' },
+  'allow-data': { type: 'string', multiple: true },
+  images: { type: 'string' },
+  classes: { type: 'string' },
+  cache: { type: 'string' },
+  color: { type: 'boolean' },
+  'image-size': { type: 'string' },
+  init: { type: 'string' },
+  'init-allow': { type: 'string' },
+  out: { type: 'string' },
+  resume: { type: 'boolean' },
+  backend: { type: 'string' },
+  workers: { type: 'string' },
+  epochs: { type: 'string' },
+  seed: { type: 'string' },
+  help: { type: 'boolean' },
+} as const
 
 const INTERRUPTED = 130
 
@@ -146,7 +165,7 @@ function openData({ recipe: { network }, data: { file, imageSize, color, ...opti
 
 /** null asks for the help. Throws: "parameter-invalid". */
 function readOptions(args: readonly string[]): Options | null {
-  const { values, positionals } = parseOrThrow(args)
+  const { values, positionals } = parseCommand(args, OPTIONS)
   if (values.help || args.length === 0) return null
   const [name = '', ...more] = positionals
   if (more.length > 0) throw new Problem('parameter-invalid', 'one recipe at a time', { parameter: 'recipe' })
@@ -165,7 +184,7 @@ function readOptions(args: readonly string[]): Options | null {
   }
 }
 
-type Values = ReturnType<typeof parseOrThrow>['values']
+type Values = ReturnType<typeof parseCommand<typeof OPTIONS>>['values']
 
 /** Throws: "parameter-invalid" where an option of tables is given for an archive. */
 function readDataOptions(file: string, values: Values): DataOptions {
@@ -193,35 +212,6 @@ function listOf(text: string): string[] {
     .split(',')
     .map((item) => item.trim())
     .filter((item) => item !== '')
-}
-
-function parseOrThrow(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        data: { type: 'string' },
-        'allow-data': { type: 'string', multiple: true },
-        images: { type: 'string' },
-        classes: { type: 'string' },
-        cache: { type: 'string' },
-        color: { type: 'boolean' },
-        'image-size': { type: 'string' },
-        init: { type: 'string' },
-        'init-allow': { type: 'string' },
-        out: { type: 'string' },
-        resume: { type: 'boolean' },
-        backend: { type: 'string' },
-        workers: { type: 'string' },
-        epochs: { type: 'string' },
-        seed: { type: 'string' },
-        help: { type: 'boolean' },
-      },
-    })
-  } catch (error) {
-    throw new Problem('parameter-invalid', error instanceof Error ? error.message : 'the options are not understood', { parameter: 'options' }, error)
-  }
 }
 
 function withEpochs(recipe: Recipe, epochs: string | undefined): Recipe {

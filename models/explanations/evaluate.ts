@@ -1,10 +1,10 @@
 /** A bundle and a data file in, how faithful, coherent and well-placed its maps are as one JSON document out. */
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import { Problem } from '../../src/domain/problem.ts'
 import { toInputTensor } from '../../src/imaging/to-input-tensor.ts'
 import { type Bundle, loadBundle } from '../../src/infer/load-bundle.ts'
 import { mixKey } from '../../src/tensor/counter-random.ts'
+import { parseCommand, runCommand } from '../command.ts'
 import type { DataSet } from '../data/data-set.ts'
 import { readDataSet } from '../data/read-data-set.ts'
 import { centerGrid, decodedImage, type Masks, meanMask, priorGrid, readMasks, regionOf } from './marked-images.ts'
@@ -25,21 +25,18 @@ the center and the mean mask of the training split.
   --help               this text
 `
 
-process.exitCode = await main(process.argv.slice(2))
+const OPTIONS = {
+  data: { type: 'string' },
+  'allow-data': { type: 'string', multiple: true },
+  images: { type: 'string', default: '100' },
+  seed: { type: 'string', default: '0' },
+  help: { type: 'boolean' },
+} as const
 
-/** The exit status. */
-async function main(args: readonly string[]): Promise<number> {
-  try {
-    process.stdout.write(await evaluate(args))
-    return 0
-  } catch (error) {
-    process.stderr.write(`${error instanceof Problem ? `${error.message} (${error.code})` : String(error instanceof Error ? error.stack : error)}\n`)
-    return 1
-  }
-}
+process.exitCode = await runCommand(evaluate, process.argv.slice(2))
 
 async function evaluate(args: readonly string[]): Promise<string> {
-  const { values, positionals } = parseOrThrow(args)
+  const { values, positionals } = parseCommand(args, OPTIONS)
   const [folder, ...more] = positionals
   if (values.help || args.length === 0) return HELP
   if (folder === undefined || more.length > 0) throw new Problem('parameter-invalid', 'one bundle is needed', { parameter: 'model' })
@@ -75,24 +72,6 @@ async function measure(bundle: Bundle, data: DataSet, masks: Masks | null, image
     seed,
     ...summarize(measures),
     baselines: masks === null ? null : { center: summarizePlaces(center), meanMaskOfTraining: summarizePlaces(prior) },
-  }
-}
-
-function parseOrThrow(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        data: { type: 'string' },
-        'allow-data': { type: 'string', multiple: true },
-        images: { type: 'string', default: '100' },
-        seed: { type: 'string', default: '0' },
-        help: { type: 'boolean' },
-      },
-    })
-  } catch (error) {
-    throw new Problem('parameter-invalid', error instanceof Error ? error.message : 'the options are not understood', { parameter: 'options' }, error)
   }
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { parseCommand, parseDate, parseMask, readFile, runCommand } from '../../export/command.ts'
+import { parseDate, parseMask, readFile } from '../../export/command.ts'
+import { parseCommand, runCommand } from '../../models/command.ts'
 
 const invalid = (parameter: string) => expect.objectContaining({ code: 'parameter-invalid', facts: { parameter } })
 
