@@ -1,7 +1,8 @@
 /**
- * One image and a key in, a slightly changed image out: turned, zoomed, shifted, its gray values bent, a square erased.
+ * One image and a key in, a slightly changed image out: mirrored, turned, zoomed, shifted, its gray values bent, a square erased.
  *
- * Nothing here changes a label by anatomy: no flips (a mirrored chest has its heart on the wrong side), no crops that could lose a small finding.
+ * Nothing here changes a label by anatomy: no mirroring unless a recipe asks for it (a mirrored chest has its heart on the wrong side; a breast or an
+ * eye has a mirror image on the other side of the body), no crops that could lose a small finding.
  */
 import { mixKey, normalAt, uniformAt } from '../../src/tensor/counter-random.ts'
 
@@ -20,6 +21,8 @@ export interface Augmentation {
   readonly brightness: number
   /** How often a square of a quarter of the side is set to the image's mean. */
   readonly erasedSquareProbability: number
+  /** How often left and right are exchanged; for anatomy that has a mirror image alone. */
+  readonly mirrorProbability: number
 }
 
 /** Source: training section 9, "level 2". */
@@ -31,6 +34,7 @@ export const AUGMENTATION_LEVEL_2: Augmentation = {
   contrast: 0.15,
   brightness: 0.06,
   erasedSquareProbability: 0.5,
+  mirrorProbability: 0,
 }
 
 /** Half of level 2, without the square. */
@@ -42,6 +46,7 @@ export const AUGMENTATION_LEVEL_1: Augmentation = {
   contrast: 0.075,
   brightness: 0.03,
   erasedSquareProbability: 0,
+  mirrorProbability: 0,
 }
 
 export interface ImageSize {
@@ -60,7 +65,7 @@ const AUGMENTATION_STREAM = 0x61756721
 
 /** Which counter of the key each draw takes. Normal draws take the counters 2n and 2n + 1. */
 const DRAW = { rotation: 0, zoom: 1, shiftY: 2, shiftX: 3, gamma: 4, contrast: 5, brightness: 6 } as const
-const UNIFORM = { erase: 100, eraseTop: 101, eraseLeft: 102 } as const
+const UNIFORM = { erase: 100, eraseTop: 101, eraseLeft: 102, mirror: 103 } as const
 
 /**
  * The changed image.
@@ -71,6 +76,7 @@ const UNIFORM = { erase: 100, eraseTop: 101, eraseLeft: 102 } as const
  */
 export function augment(image: Float32Array, size: ImageSize, settings: Augmentation, key: number): Float32Array {
   const moved = move(image, size, settings, key)
+  if (uniformAt(key, UNIFORM.mirror) < settings.mirrorProbability) mirror(moved, size)
   bendGrayValues(moved, settings, key)
   if (uniformAt(key, UNIFORM.erase) < settings.erasedSquareProbability) eraseSquare(moved, size, key)
   return moved
@@ -96,6 +102,11 @@ function move(image: Float32Array, { channels, height, width }: ImageSize, setti
     }
   }
   return moved
+}
+
+/** Exchanges left and right, in place. */
+function mirror(image: Float32Array, { width }: ImageSize): void {
+  for (let start = 0; start < image.length; start += width) image.subarray(start, start + width).reverse()
 }
 
 /** The value between four pixel centers; positions outside take the nearest border pixel. */

@@ -1,10 +1,11 @@
 /** A recipe's name in, the recipe out. */
 import { Problem } from '../../src/domain/problem.ts'
+import { COMPARISON_RECIPES } from './comparison.ts'
 import { DCMM_VIT_FINE_TUNE, VIT_FINE_TUNE } from './fine-tune-224.ts'
 import { DCMM_VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_PNEUMONIA } from './pneumonia-28.ts'
 import type { Recipe } from './recipe.ts'
 
-export const RECIPES: readonly Recipe[] = [DCMM_VIT_PNEUMONIA, VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_FINE_TUNE, DCMM_VIT_FINE_TUNE]
+export const RECIPES: readonly Recipe[] = [DCMM_VIT_PNEUMONIA, VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_FINE_TUNE, DCMM_VIT_FINE_TUNE, ...COMPARISON_RECIPES]
 
 /** Throws: "parameter-invalid" with the names that exist. */
 export function findRecipe(name: string): Recipe {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AUGMENTATION_LEVEL_2, type Augmentation, augment, augmentationKey } from '../../../models/data/augment.ts'
 
-const NOTHING: Augmentation = { rotationDegrees: 0, zoom: 0, shift: 0, gamma: 0, contrast: 0, brightness: 0, erasedSquareProbability: 0 }
+const NOTHING: Augmentation = { rotationDegrees: 0, zoom: 0, shift: 0, gamma: 0, contrast: 0, brightness: 0, erasedSquareProbability: 0, mirrorProbability: 0 }
 const size = { channels: 1, height: 12, width: 10 }
 const ramp = Float32Array.from({ length: 120 }, (_, i) => i / 119)
 
@@ -30,7 +30,16 @@ describe('augment', () => {
     )
   })
 
-  it('never mirrors: a bright left half stays left at every draw', () => {
+  it('exchanges left and right about as often as it is asked to', () => {
+    const mirrored = Array.from({ length: 400 }, (_, key) => augment(ramp, size, { ...NOTHING, mirrorProbability: 0.5 }, augmentationKey(0, 0, key))).filter(
+      (image) => (image[0] ?? 0) > (image[9] ?? 0),
+    )
+    expect(mirrored.length).toBeGreaterThan(150)
+    expect(mirrored.length).toBeLessThan(250)
+    for (const image of mirrored) for (let i = 0; i < 10; i++) expect(image[i]).toBeCloseTo(ramp[9 - i] ?? 0, 6)
+  })
+
+  it('never mirrors a chest: a bright left half stays left at every draw', () => {
     const leftBright = Float32Array.from({ length: 120 }, (_, i) => (i % 10 < 5 ? 1 : 0))
     const sumOfSide = (image: Float32Array, left: boolean): number => image.filter((_, i) => i % 10 < 5 === left).reduce((sum, value) => sum + value, 0)
     for (let key = 0; key < 300; key++) {

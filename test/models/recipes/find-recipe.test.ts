@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseNetworkConfig } from '../../../models/parse-network-config.ts'
+import { COMPARED_SETS } from '../../../models/recipes/comparison.ts'
 import { findRecipe, RECIPES } from '../../../models/recipes/find-recipe.ts'
 
 describe('the recipes', () => {
@@ -8,14 +9,18 @@ describe('the recipes', () => {
     expect(name).toMatch(new RegExp(`^${network.network}-[a-z]+-patch${network.patchSize}-${network.imageSize}\\.`))
   })
 
-  it('for pneumonia share backbone and procedure, so that they can be compared', () => {
-    const [first, ...others] = RECIPES.filter(({ dataSet }) => dataSet === 'pneumoniamnist').map(({ network, training }) => {
-      const { network: _, structuredLayers, dcmm, sbm, ...backbone } = network
-      const { initialMembershipDeviation, ...procedure } = training
-      return { backbone, procedure }
-    })
-    for (const other of others) expect(other).toEqual(first)
-  })
+  it.each([['pneumonia', '.pneumonia'], ...COMPARED_SETS.map(({ name }) => [`${name} in the comparison`, `.compare-${name}`] as const)])(
+    'for %s share backbone and procedure, so that they can be compared',
+    ({ mark }) => {
+      const [first, ...others] = RECIPES.filter(({ name }) => name.includes(mark)).map(({ network, training }) => {
+        const { network: _, structuredLayers, dcmm, sbm, ...backbone } = network
+        const { initialMembershipDeviation, ...procedure } = training
+        return { backbone, procedure }
+      })
+      expect(others.length).toBeGreaterThan(1)
+      for (const other of others) expect(other).toEqual(first)
+    },
+  )
 
   it('are refused by an unknown name, with the names that exist', () => {
     expect(() => findRecipe('resnet')).toThrow(expect.objectContaining({ code: 'parameter-invalid', message: expect.stringContaining('dcmm-vit-tiny-patch4-28.pneumonia') }))
