@@ -9,8 +9,8 @@ describe('the recipes', () => {
     expect(name).toMatch(new RegExp(`^${network.network}-[a-z]+-patch${network.patchSize}-${network.imageSize}\\.`))
   })
 
-  it.each([['pneumonia', '.pneumonia'], ...COMPARED_SETS.map(({ name }) => [`${name} in the comparison`, `.compare-${name}`] as const)])(
-    'for %s share backbone and procedure, so that they can be compared',
+  it.each([{ set: 'pneumonia', mark: '.pneumonia' }, ...COMPARED_SETS.map(({ name }) => ({ set: `${name} in the comparison`, mark: `.compare-${name}` }))])(
+    'for $set share backbone and procedure, so that they can be compared',
     ({ mark }) => {
       const [first, ...others] = RECIPES.filter(({ name }) => name.includes(mark)).map(({ network, training }) => {
         const { network: _, structuredLayers, dcmm, sbm, ...backbone } = network
