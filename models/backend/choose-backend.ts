@@ -8,6 +8,7 @@ import { plainPrimitives } from '../layers/plain-primitives.ts'
 import type { Primitives } from '../layers/primitives.ts'
 import { supportedVariant } from './compile-kernels.ts'
 import { fusedPrimitives } from './fused-primitives.ts'
+import { type NativeBlas, openNativeBlas } from './native-blas.ts'
 import { plainUpdates } from './plain-updates.ts'
 import { setBackendOrThrow } from './set-backend.ts'
 import { startWebgpu } from './start-webgpu.ts'
@@ -15,8 +16,8 @@ import { registerWasmKernels } from './wasm-kernels.ts'
 import { wasmUpdates } from './wasm-updates.ts'
 import type { WeightUpdates } from './weight-updates.ts'
 
-/** In the order of preference. 'wasm-shipped' is TF.js' wasm backend without our kernels. */
-export const BACKEND_NAMES = ['tfjs-node-gpu', 'tfjs-node', 'webgpu', 'wasm', 'wasm-shipped', 'cpu'] as const
+/** In the order of preference. 'wasm-blas' gives large matrix products to the system's OpenBLAS; 'wasm-shipped' is TF.js' wasm backend without our kernels. */
+export const BACKEND_NAMES = ['tfjs-node-gpu', 'tfjs-node', 'webgpu', 'wasm-blas', 'wasm', 'wasm-shipped', 'cpu'] as const
 export type BackendName = (typeof BACKEND_NAMES)[number]
 
 export interface RefusedBackend {
@@ -42,7 +43,8 @@ const starters: Readonly<Record<BackendName, Starter>> = {
   'tfjs-node-gpu': () => startNative('@tensorflow/tfjs-node-gpu'),
   'tfjs-node': () => startNative('@tensorflow/tfjs-node'),
   webgpu: async (byName) => ({ description: await startWebgpu(byName), primitives: plainPrimitives, updates: plainUpdates }),
-  wasm: startWasmWithKernels,
+  'wasm-blas': startWasmWithBlas,
+  wasm: () => startWasmWithKernels(null),
   'wasm-shipped': startShippedWasm,
   cpu: startCpu,
 }
@@ -87,12 +89,19 @@ async function startNative(packageName: string): Promise<Started> {
   return { description: `${packageName} (libtensorflow), plain operations`, primitives: plainPrimitives, updates: plainUpdates }
 }
 
-async function startWasmWithKernels(): Promise<Started> {
+/** By name alone: the order of a sum is the processor's, so that the same seed trains to other bits elsewhere. */
+async function startWasmWithBlas(byName: boolean): Promise<Started> {
+  if (!byName) throw new Error('its sums differ from processor to processor: taken only where it is asked for by name')
+  return startWasmWithKernels(await openNativeBlas())
+}
+
+async function startWasmWithKernels(blas: NativeBlas | null): Promise<Started> {
   const variant = supportedVariant()
   if (variant === null) throw new Error('this runtime has no WebAssembly SIMD')
   await startWasm()
-  const kernels = await registerWasmKernels(variant)
-  return { description: `TF.js wasm with our ${variant} kernels`, primitives: fusedPrimitives, updates: wasmUpdates(kernels) }
+  const kernels = await registerWasmKernels(variant, blas)
+  const description = `TF.js wasm with our ${variant} kernels${blas === null ? '' : ` and ${blas.description}`}`
+  return { description, primitives: fusedPrimitives, updates: wasmUpdates(kernels) }
 }
 
 async function startShippedWasm(): Promise<Started> {

@@ -6,6 +6,7 @@
  */
 import * as tf from '@tensorflow/tfjs'
 import { compileKernels, type KernelVariant } from './compile-kernels.ts'
+import type { NativeBlas } from './native-blas.ts'
 
 type Size = number
 type Address = number
@@ -191,16 +192,16 @@ export interface WasmKernels {
 }
 
 /**
- * Registers every kernel on the running wasm backend.
+ * Registers every kernel on the running wasm backend; with a native library, large single products are that library's.
  *
  * Throws: Error where the backend's memory can't be found or the module does not compile; the backend is then as it was.
  */
-export async function registerWasmKernels(variant: KernelVariant): Promise<WasmKernels> {
+export async function registerWasmKernels(variant: KernelVariant, blas: NativeBlas | null = null): Promise<WasmKernels> {
   const backend = tf.backend() as unknown as WasmBackend
   const memory = findMemory(backend)
   const module = await WebAssembly.compile(await compileKernels(variant))
   const exports = (await WebAssembly.instantiate(module, { env: { memory } })).exports as unknown as KernelExports
-  const machine = createMachine(backend, memory, exports)
+  const machine = createMachine(backend, memory, exports, blas)
   const shippedTranspose = shippedKernel('Transpose', backend)
   for (const [name, kernel] of Object.entries(kernelsOf(machine, shippedTranspose))) replaceKernel(name, kernel)
   return { variant, exports, address: machine.address, ownAddress: (tensor) => ownAddress(backend, tensor) }
@@ -234,6 +235,8 @@ function ownAddress(backend: WasmBackend, tensor: tf.TensorInfo): Address {
 interface Machine {
   readonly exports: KernelExports
   readonly workspace: Address
+  /** out [m, n] = a b: a [m, k] or, transposed, [k, m]; b [k, n] or, transposed, [n, k]. */
+  multiply(m: Size, n: Size, k: Size, a: tf.TensorInfo, transposeA: boolean, b: tf.TensorInfo, transposeB: boolean, out: tf.TensorInfo): void
   address(tensor: tf.TensorInfo | undefined): Address
   output(shape: readonly number[]): tf.TensorInfo
   scratch(values: number): Address
@@ -244,15 +247,25 @@ interface Machine {
   share(tensor: tf.TensorInfo): tf.TensorInfo
 }
 
-function createMachine(backend: WasmBackend, memory: WebAssembly.Memory, exports: KernelExports): Machine {
+/** Multiplications below which crossing over to a native library costs more than it saves. */
+const NATIVE_FROM = 1e5
+
+function createMachine(backend: WasmBackend, memory: WebAssembly.Memory, exports: KernelExports, blas: NativeBlas | null): Machine {
   let scratchAddress = 0
   let scratchValues = 0
+  const workspace = backend.wasm._malloc(exports.workspaceBytes())
+  const address = (tensor: tf.TensorInfo | undefined): Address => {
+    if (tensor?.dtype !== 'float32') throw new Error(`a float32 tensor is needed, not ${tensor?.dtype}`)
+    return backend.dataIdMap.get(tensor.dataId).memoryOffset
+  }
+  const view = (tensor: tf.TensorInfo): Float32Array => new Float32Array(memory.buffer, address(tensor), tf.util.sizeFromShape(tensor.shape))
   return {
     exports,
-    workspace: backend.wasm._malloc(exports.workspaceBytes()),
-    address(tensor) {
-      if (tensor?.dtype !== 'float32') throw new Error(`a float32 tensor is needed, not ${tensor?.dtype}`)
-      return backend.dataIdMap.get(tensor.dataId).memoryOffset
+    workspace,
+    address,
+    multiply(m, n, k, a, transposeA, b, transposeB, out) {
+      if (blas !== null && m * n * k >= NATIVE_FROM) blas.multiply({ m, n, k, a: view(a), transposeA, b: view(b), transposeB, out: view(out) })
+      else exports.batchGemm(workspace, 1, m, n, k, address(a), transposeA ? 1 : k, transposeA ? m : 1, 0, address(b), transposeB ? 1 : n, transposeB ? k : 1, 0, address(out))
     },
     output: (shape) => backend.makeOutput(shape, 'float32'),
     scratch(values) {
@@ -314,6 +327,10 @@ function batchMatMul(machine: Machine, a: tf.TensorInfo, b: tf.TensorInfo, trans
   if ((aCount !== count && aCount !== 1) || (bCount !== count && bCount !== 1))
     throw new Error(`matMul of [${a.shape}] and [${b.shape}]: batch axes that broadcast one by one are not supported`)
   const out = machine.output([...outBatch, m, n])
+  if (count === 1) {
+    machine.multiply(m, n, k, a, transposeA, b, transposeB, out)
+    return out
+  }
   machine.exports.batchGemm(
     machine.workspace,
     count,
@@ -357,7 +374,7 @@ function linear(machine: Machine, x: tf.TensorInfo, weight: tf.TensorInfo, bias:
   const [rows, inputs] = x.shape as [number, number]
   const [outputs] = weight.shape as [number, number]
   const y = machine.output([rows, outputs])
-  machine.exports.batchGemm(machine.workspace, 1, rows, outputs, inputs, machine.address(x), inputs, 1, 0, machine.address(weight), 1, inputs, 0, machine.address(y))
+  machine.multiply(rows, outputs, inputs, x, false, weight, true, y)
   machine.exports.addBias(machine.address(y), machine.address(bias), rows, outputs)
   return y
 }
@@ -369,10 +386,9 @@ function linearGradient(machine: Machine, dy: tf.TensorInfo, x: tf.TensorInfo, w
   const dx = machine.output([rows, inputs])
   const dWeight = machine.output([outputs, inputs])
   const dBias = machine.output([outputs])
-  const { exports, workspace, address } = machine
-  exports.batchGemm(workspace, 1, rows, inputs, outputs, address(dy), outputs, 1, 0, address(weight), inputs, 1, 0, address(dx))
-  exports.batchGemm(workspace, 1, outputs, inputs, rows, address(dy), 1, outputs, 0, address(x), inputs, 1, 0, address(dWeight))
-  exports.columnSums(address(dy), address(dBias), rows, outputs)
+  machine.multiply(rows, inputs, outputs, dy, false, weight, false, dx)
+  machine.multiply(outputs, inputs, rows, dy, true, x, false, dWeight)
+  machine.exports.columnSums(machine.address(dy), machine.address(dBias), rows, outputs)
   return [dx, dWeight, dBias]
 }
 

@@ -83,7 +83,7 @@ export async function shardedGradients(setting: GradientSetting, weights: Readon
 function checkWorkers({ backend }: GradientSetting, workers: number): void {
   const invalid = (detail: string): Problem => new Problem('parameter-invalid', detail, { parameter: 'workers' })
   if (!Number.isSafeInteger(workers) || workers < 1 || workers > PARTS) throw invalid(`workers are 1 to ${PARTS}`)
-  const isOfOneThread = ['wasm', 'wasm-shipped', 'cpu'].includes(backend.name)
+  const isOfOneThread = ['wasm-blas', 'wasm', 'wasm-shipped', 'cpu'].includes(backend.name)
   if (workers > 1 && !isOfOneThread) throw invalid(`the backend ${backend.name} has threads of its own: workers are for wasm and cpu`)
 }
 

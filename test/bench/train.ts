@@ -14,7 +14,7 @@ import type { StepSetting } from './support/train-step.ts'
 
 const HELP = `npm run bench -- train [--networks vit,dcmm-vit,sbm-vit] [--sizes 28,64] [--rounds 5] [--batch 32] [--only NAME,...]
 
-  --only  wasm, wasm x2, wasm-shipped, cpu, webgpu, tfjs-node, tfjs-node-gpu, PyTorch (default: all but webgpu, which on a software adapter takes a minute a step)
+  --only  wasm, wasm x2, wasm-blas, wasm-blas x2, wasm-shipped, cpu, webgpu, tfjs-node, tfjs-node-gpu, PyTorch (default: all but webgpu, which on a software adapter takes a minute a step)
 `
 
 interface Contender {
@@ -29,6 +29,8 @@ const CONTENDERS: readonly Contender[] = [
   { name: 'PyTorch', backend: null, workers: 1, rounds: null },
   { name: 'wasm', backend: 'wasm', workers: 1, rounds: null },
   { name: 'wasm x2', backend: 'wasm', workers: 2, rounds: null },
+  { name: 'wasm-blas', backend: 'wasm-blas', workers: 1, rounds: null },
+  { name: 'wasm-blas x2', backend: 'wasm-blas', workers: 2, rounds: null },
   { name: 'tfjs-node-gpu', backend: 'tfjs-node-gpu', workers: 1, rounds: null },
   { name: 'tfjs-node', backend: 'tfjs-node', workers: 1, rounds: null },
   { name: 'webgpu', backend: 'webgpu', workers: 1, rounds: 2 },
