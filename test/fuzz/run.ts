@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz -- dicom [--cases N] [--from N] [--json]`: spoilt files into the decoder of a worker, a watchdog beside it.
+ * `npm run fuzz -- dicom [--cases N] [--from N] [--seconds S] [--json]`: spoilt files into the decoder of a worker, a watchdog beside it.
  *
  * Prints how many were decoded, refused and found. A find is a crash, an error that is no Problem, a case that no limit ends (4 s),
  * or memory that grows without bound; its number is printed, and makes the same file again.
@@ -49,8 +49,8 @@ async function work({ from, to }: Range, current: Int32Array): Promise<void> {
   }
 }
 
-/** One worker's life: to the end of the range, or to the case that hangs or kills it, which is returned. */
-function runWorker(range: Range, onMessage: (message: Message) => void, limitMs = HANG_MS): Promise<Find | null> {
+/** One worker's life: to the end of the range, to where `onMessage` has had enough, or to the case that hangs or kills it, which is returned. */
+function runWorker(range: Range, onMessage: (message: Message) => 'go on' | 'enough', limitMs = HANG_MS): Promise<Find | null> {
   const current = new Int32Array(new SharedArrayBuffer(4)).fill(-1)
   return new Promise((resolve) => {
     const worker = new Worker(new URL(import.meta.url), { workerData: { range, current } })
@@ -67,19 +67,41 @@ function runWorker(range: Range, onMessage: (message: Message) => void, limitMs 
       finish({ case: number, what: `longer than ${limitMs} ms` })
       worker.terminate().catch(() => undefined)
     }, 100)
-    worker.on('message', onMessage)
+    worker.on('message', (message: Message) => {
+      if (onMessage(message) === 'go on') return
+      finish(null)
+      worker.terminate().catch(() => undefined)
+    })
     worker.on('error', (error) => finish({ case: Atomics.load(current, 0), what: String(error) }))
     worker.on('exit', (code) => finish(code === 0 ? null : { case: Atomics.load(current, 0), what: `exit code ${code}` }))
   })
 }
 
-async function fuzz({ from, to }: Range): Promise<Report> {
+/** Set by Ctrl-C, which ends the run with the report so far. */
+let interrupted = false
+
+/** The person who waits wants to see that it moves. */
+const PROGRESS_MS = 5000
+
+async function fuzz({ from, to }: Range, limitMs: number): Promise<Report> {
   const refused: Record<string, number> = {}
   const finds: Find[] = []
   const start = performance.now()
   let [decoded, slowestMs, done] = [0, 0, from]
   const residentBytes: number[] = []
-  const onMessage = ({ number, outcome, ms }: Message): void => {
+  let told = start
+  const tellProgress = (number: number): void => {
+    const now = performance.now()
+    if (now - told < PROGRESS_MS) return
+    told = now
+    const count = number + 1 - from
+    process.stderr.write(`${count} of ${to - from} cases, ${((1000 * count) / (now - start)).toFixed(0)} a second, ${finds.length} finds\n`)
+  }
+  let isOver = false
+  const onMessage = ({ number, outcome, ms }: Message): 'go on' | 'enough' => {
+    if (isOver) return 'enough'
+    done = number + 1
+    tellProgress(number)
     if (outcome.kind === 'decoded') decoded++
     else if (outcome.kind === 'refused') refused[outcome.code] = (refused[outcome.code] ?? 0) + 1
     else finds.push({ case: number, what: outcome.what })
@@ -89,18 +111,20 @@ async function fuzz({ from, to }: Range): Promise<Report> {
       residentBytes.push(last)
       if (last > MAX_RESIDENT_BYTES) finds.push({ case: number, what: `${last} bytes resident` })
     }
+    isOver = interrupted || performance.now() - start > limitMs
+    return isOver ? 'enough' : 'go on'
   }
-  while (done < to) {
+  while (done < to && !isOver) {
     const suspect = await runWorker({ from: done, to }, onMessage)
     if (suspect !== null && suspect.case < done) throw new Error(`the worker did not start: ${suspect.what}`)
-    done = suspect === null ? to : suspect.case + 1
+    if (suspect !== null) done = suspect.case + 1
     // on a busy machine a case may wait longer than it works: it is a find only if it fails again, alone and with more time
     const find = suspect === null ? null : await runWorker({ from: suspect.case, to: done }, onMessage, 10 * HANG_MS)
     if (find !== null) finds.push(find)
   }
   const inMiB = (bytes = process.memoryUsage.rss()): number => Math.round(bytes / 2 ** 20)
   const residentMiB = { first: inMiB(residentBytes[0]), last: inMiB(residentBytes.at(-1)) }
-  return { cases: to - from, decoded, refused, finds, seconds: (performance.now() - start) / 1000, slowestMs, residentMiB }
+  return { cases: done - from, decoded, refused, finds, seconds: (performance.now() - start) / 1000, slowestMs, residentMiB }
 }
 
 function print(report: Report): void {
@@ -119,28 +143,39 @@ function print(report: Report): void {
 const HELP = `npm run fuzz -- dicom [--cases N] [--from N] [--json]
 
 Reads N mutated DICOM files and tells every crash, hang and unbounded growth. A case is its number: --from N repeats it.
+Ctrl-C ends it with the report so far.
 
   --cases N   how many (default 20000)
   --from N    the number of the first (default 0)
+  --seconds S stop after that time, with what was done by then
   --json      print one JSON document and nothing else
 `
 
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({
-    options: { cases: { type: 'string', default: '20000' }, from: { type: 'string', default: '0' }, json: { type: 'boolean' }, help: { type: 'boolean' } },
+    options: {
+      cases: { type: 'string', default: '20000' },
+      from: { type: 'string', default: '0' },
+      seconds: { type: 'string', default: 'Infinity' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
     allowPositionals: true,
   })
   if (values.help) {
     process.stdout.write(HELP)
     return
   }
-  const [cases, from] = [Number(values.cases), Number(values.from)]
-  if (positionals.join() !== 'dicom' || !Number.isInteger(cases) || !Number.isInteger(from)) {
+  const [cases, from, seconds] = [Number(values.cases), Number(values.from), Number(values.seconds)]
+  if (positionals.join() !== 'dicom' || !Number.isInteger(cases) || !Number.isInteger(from) || !(seconds > 0)) {
     process.stderr.write(HELP)
     process.exitCode = 2
     return
   }
-  const report = await fuzz({ from, to: from + cases })
+  process.on('SIGINT', () => {
+    interrupted = true
+  })
+  const report = await fuzz({ from, to: from + cases }, 1000 * seconds)
   if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
   else print(report)
   process.exitCode = report.finds.length === 0 ? 0 : 1
