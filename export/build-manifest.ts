@@ -16,8 +16,8 @@ export type OpsForm = 'function' | 'standard'
 /** What no graph can tell: everything here is stated by the training or by the person who exports. */
 export type ModelFacts = Pick<
   Manifest,
-  'id' | 'version' | 'title' | 'createdAt' | 'classes' | 'temperature' | 'training' | 'metrics' | 'intendedUse' | 'limits' | 'licence' | 'attributions'
-> & { readonly input: Pick<Manifest['input'], 'fit' | 'resize' | 'mean' | 'deviation' | 'modalities'> }
+  'id' | 'version' | 'title' | 'createdAt' | 'classes' | 'temperature' | 'training' | 'metrics' | 'intendedUse' | 'limits' | 'licence' | 'attributions' | 'inputCheck'
+> & { readonly input: Pick<Manifest['input'], 'fit' | 'resize' | 'mean' | 'deviation' | 'modalities' | 'bodyParts' | 'views'> }
 
 export interface BuiltGraphs {
   readonly graph: Uint8Array

@@ -8,6 +8,7 @@ import { buildGoldenFile } from './build-golden-file.ts'
 import { buildGraphs } from './build-graphs.ts'
 import { buildManifest, type MaskChoice, type OpsForm, PARITY_BOUND } from './build-manifest.ts'
 import { evaluateGraph } from './evaluate-graph.ts'
+import { measureTrainingImages } from './measure-training-images.ts'
 import { modelCard } from './model-card.ts'
 import { modelFacts, type Release } from './model-facts.ts'
 import { assertParity, compareWithReference, type ParityInput, type ParityReport } from './parity.ts'
@@ -51,7 +52,8 @@ export async function exportBundle(request: ExportRequest, runtime: Runtime, pri
     const parity = [...(await compareWithReference(reference, session, inputs, PARITY_BOUND)), ...(await compareTail(config, session, tail, inputs, PARITY_BOUND))]
     assertParity(parity, PARITY_BOUND)
     const evaluation = data === null ? null : await evaluateGraph(config, session, data, record.normalization, mask.mode === 'sample')
-    const manifest = buildManifest(config, graphs, modelFacts(config, record, evaluation, request.release))
+    const inputCheck = data === null ? null : await measureTrainingImages(config, session, data, record.normalization)
+    const manifest = buildManifest(config, graphs, { ...modelFacts(config, record, evaluation, request.release), inputCheck })
     const golden = await buildGoldenFile(reference, inputs, PARITY_BOUND)
     const card = modelCard({ manifest, config, record, evaluation, parity, runtime: runtime.name })
     const files = new Map([

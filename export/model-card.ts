@@ -29,6 +29,7 @@ export function modelCard(source: CardSource): string {
     trainingSection(source),
     performanceSection(source),
     structureSection(source),
+    inputCheckSection(source),
     paritySection(source),
     `## Limits\n\n${list(manifest.limits)}`,
     `## Licence and attribution\n\nWeights: ${manifest.licence}, as the data they were made from.\n\n${list(manifest.attributions)}`,
@@ -103,6 +104,33 @@ function structureSection({ manifest, record, evaluation }: CardSource): string 
     parts.push(`Measured on validation images in the selected epoch:\n\n${table(['', ''], facts)}`)
   }
   return parts.length === 1 ? '' : parts.join('\n\n')
+}
+
+function inputCheckSection({ manifest: { inputCheck, input } }: CardSource): string {
+  const parts = ['## Input check']
+  const stated = [
+    ['modality', input.modalities],
+    ['body part', input.bodyParts ?? []],
+    ['view', input.views ?? []],
+  ] as const
+  parts.push(
+    table(
+      ['stated by the file', 'made for'],
+      stated.map(([name, terms]) => [name, terms.length === 0 ? 'not checked' : terms.join(', ')]),
+    ),
+  )
+  if (!inputCheck) return [...parts, 'Not measured at export: images are not held against the training images.'].join('\n\n')
+  const { histogram, embedding, images } = inputCheck
+  const row = (name: string, limits: { unusualAbove: number; outOfScopeAbove: number }): string[] => [name, fixed(limits.unusualAbove), fixed(limits.outOfScopeAbove)]
+  const rows = [
+    row("earth mover's distance of the gray histogram", histogram),
+    ...(embedding === null ? [] : [row(`Mahalanobis distance of the class token, shrinkage ${embedding.shrinkage.toFixed(4)}`, embedding)]),
+  ]
+  parts.push(table(['distance from the training split', 'unusual above', 'out of scope above'], rows))
+  parts.push(
+    `Limits: the distances that 99 % and 99.9 % of the ${images.validation} validation images keep. What the check finds and misses was measured: docs/explanations.md, "Input check". In scope does not mean that the answer is right.`,
+  )
+  return parts.join('\n\n')
 }
 
 function paritySection({ manifest, parity, runtime }: CardSource): string {

@@ -4,6 +4,7 @@ import type { TrainingRecord } from '../models/training/training-record.ts'
 import type { ModelFacts } from './build-manifest.ts'
 import { classesOf } from './class-codes.ts'
 import type { GraphEvaluation } from './evaluate-graph.ts'
+import { scopeOf } from './training-scope.ts'
 
 /** What the person who exports decides. */
 export interface Release {
@@ -30,7 +31,14 @@ export function modelFacts(config: NetworkConfig, record: TrainingRecord, evalua
     ...identity,
     title: record.title,
     // The sets were made by cutting the centered square of the short side; the filter of PIL's bilinear resize is as wide as the reduction.
-    input: { fit: 'crop', resize: 'bilinear-antialias', mean: [...normalization.mean], deviation: [...normalization.deviation], modalities: [...data.modalities] },
+    input: {
+      fit: 'crop',
+      resize: 'bilinear-antialias',
+      mean: [...normalization.mean],
+      deviation: [...normalization.deviation],
+      modalities: [...data.modalities],
+      ...scopeOf(data.id),
+    },
     classes: classesOf(data.id, data.classes),
     temperature: evaluation?.temperature ?? null,
     training: { ...record, network: config, checkpointSha256, evaluation },

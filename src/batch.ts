@@ -265,11 +265,12 @@ async function toRecord(output: string, names: Pick<ImageRecord, 'input' | 'sha2
     await writeWhole(join(output, file), bytes)
     results.push({ kind, map, file })
   }
-  const frames = result.frames.map(({ frame, prediction: { explanation } }) => ({
+  const frames = result.frames.map(({ frame, prediction: { explanation, inputCheck } }) => ({
     frame,
     predictedClass: explanation.predictedClass,
     classes: explanation.classes,
     counterfactual: explanation.counterfactual,
+    inputCheck: inputCheck ?? null,
   }))
   return { ...names, status: 'done', modelId: result.modelId, reason: null, problem: null, frames, results, omitted: result.omitted }
 }

@@ -1,7 +1,7 @@
 /**
  * The one road: bytes in, class probabilities and maps out.
  *
- *   bytes -> DecodedImage -> InputTensor -> ModelOutputs -> Explanation -> Prediction        Prediction's maps -> pictures
+ *   bytes -> DecodedImage -> InputTensor -> ModelOutputs -> Explanation, InputCheck -> Prediction        Prediction's maps -> pictures
  *
  * Only this file knows the order of the steps. It runs inside an engine process, holds nothing between images, and touches
  * neither clock of day, network nor disk.
@@ -13,6 +13,7 @@ import type { Prediction, PredictRequest, RenderedMap, RenderRequest } from './d
 import { Problem } from './domain/problem.ts'
 import type { SourceReference } from './domain/source-reference.ts'
 import { explain, outputsNeeded } from './explain/explain.ts'
+import { checkInput } from './explain/input-check.ts'
 import { needsRunWithoutStructure } from './explain/structure-layers.ts'
 import { decodeImage } from './imaging/decode-image.ts'
 import { toDisplayImage } from './imaging/to-display-image.ts'
@@ -55,12 +56,14 @@ export async function predict(bundle: Bundle, request: PredictRequest, software:
   const infer = lap()
 
   const explanation = await explain(manifest, outputs, bundle.tailFor(outputs), options)
+  const inputCheck = checkInput(manifest, image, input, outputs)
   const display = toDisplayImage(image)
 
   const prediction: Prediction = {
     model: { id: manifest.id, version: manifest.version, network: manifest.network, graphSha256: manifest.graph.sha256 },
     input: { ...facts, placement: input.placement },
     explanation,
+    inputCheck,
     display,
     provenance: {
       software,

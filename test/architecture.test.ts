@@ -65,6 +65,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'models/evaluate.ts': { imports: ['models', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer'] },
   // Measuring maps makes them as they are served: a bundle through infer and explain.
   'models/explanations': { imports: ['models', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain'] },
+  // Measuring the input check makes it as it is served.
+  'models/input-check': { imports: ['models', 'models/explanations', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain'] },
   export: { imports: ['src/domain', 'src/tensor', 'src/infer', 'models'], owns: ['onnx-buf', '@bufbuild/protobuf', '@tensorflow/tfjs', 'onnxruntime-web'] },
 }
 

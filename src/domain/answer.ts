@@ -1,5 +1,6 @@
 /** The answer of the API to a prediction, field by field as openapi.yaml has it. */
 import type { Agreement, ClassOutput, CommunityFacts, Counterfactual, ExplanationMap, MapKind, MapRange, StructureFacts, Uncertainty } from './explanation.ts'
+import type { InputCheck } from './input-check.ts'
 import type { Prediction, Provenance, TimingMs } from './prediction.ts'
 
 /** Where a map is found: paths of the API, or data URLs where nothing is kept. An SVG holds the PNG once more and has no data URL. */
@@ -41,6 +42,8 @@ export interface PredictionAnswer {
   readonly communities: readonly CommunityFacts[]
   readonly structure: StructureFacts | null
   readonly agreement: Agreement | null
+  /** Absent from answers that were kept before there was a check. */
+  readonly inputCheck?: InputCheck
   readonly maps: readonly MapAnswer[]
   readonly provenance: Provenance
   readonly timingMs: TimingMs

@@ -1,5 +1,6 @@
 /** The nouns of the first half of the road: a decoded image, and the network's input made from it. */
 import type { Tensor } from '../tensor/tensor.ts'
+import type { StatedAnatomy } from './input-check.ts'
 import type { Placement } from './placement.ts'
 
 export type ImageFormat = 'dicom' | 'png' | 'jpeg'
@@ -37,6 +38,8 @@ export interface DecodedImage {
   readonly facts: ImageFacts
   /** [rows, columns, channel], 1 or 3 channels, in [0, 1], 0 is black. Never cut to 8 bits. */
   readonly pixels: Tensor
+  /** Absent where the format states none, as PNG and JPEG. */
+  readonly anatomy?: StatedAnatomy
 }
 
 /** The network's input with its way back to the source. */

@@ -26,6 +26,40 @@ const inputSchema = z.strictObject({
   deviation: z.array(z.number().positive()),
   /** DICOM modalities that the model was made for; empty accepts all with a warning. */
   modalities: z.array(z.string()),
+  /** Defined terms of Body Part Examined (PS3.16 Annex L) that the model was made for; absent or empty leaves it unchecked. */
+  bodyParts: z.array(z.string()).optional(),
+  /** Defined terms of View Position that the training images were made in; absent or empty leaves it unchecked. */
+  views: z.array(z.string()).optional(),
+})
+
+export const GRAY_BINS = 32
+
+/** Above the first a distance is unusual, above the second out of scope. */
+const limits = { unusualAbove: z.number().nonnegative(), outOfScopeAbove: z.number().nonnegative() }
+
+const embeddingCheckSchema = z
+  .strictObject({
+    width: z.int().positive().max(1024),
+    /** Weight of the scaled identity in the covariance (Ledoit and Wolf). */
+    shrinkage: z.number().min(0).max(1),
+    /** [class, width], the mean class-token embedding of each class; float32, little endian, in base64. */
+    means: z.base64(),
+    /** Lower triangle of the inverse Cholesky factor of the covariance within classes, row after row; float32, little endian, in base64. */
+    whitening: z.base64(),
+    ...limits,
+  })
+  .refine(({ width, whitening }) => byteLengthOf(whitening) === 2 * width * (width + 1), 'whitening is not a triangle of the width')
+  .refine(({ width, means }) => byteLengthOf(means) > 0 && byteLengthOf(means) % (4 * width) === 0, 'means are not of the width')
+
+/** What the training images look like, for the input check. Distances were measured on the validation split. */
+const inputCheckSchema = z.strictObject({
+  images: z.strictObject({ train: z.int().positive(), validation: z.int().positive() }),
+  /** The share of validation images that lie below `unusualAbove`. */
+  quantile: z.number().gt(0).lt(1),
+  /** Mean share of each gray bin of [0, 1] over the training images, after the preprocessing. */
+  histogram: z.strictObject({ bins: z.array(z.number()).length(GRAY_BINS), ...limits }),
+  /** null where the graph gives no embedding. */
+  embedding: embeddingCheckSchema.nullable(),
 })
 
 const outputSchema = z.strictObject({
@@ -83,6 +117,8 @@ export const manifestSchema = z.strictObject({
   classes: z.array(z.strictObject({ name: z.string(), code: codedConcept.nullable() })).min(2),
   /** Divides the logits for the calibrated probability; fitted on the validation split. */
   temperature: z.number().positive().nullable(),
+  /** Absent or null in bundles made without their data: images are then not checked. */
+  inputCheck: inputCheckSchema.nullable().optional(),
   parity: z.strictObject({ absolute: z.number().positive(), relative: z.number().nonnegative() }),
   training: z.record(z.string(), z.unknown()).nullable(),
   metrics: z.array(metricsSchema),
@@ -94,6 +130,11 @@ export const manifestSchema = z.strictObject({
 
 export type Manifest = z.infer<typeof manifestSchema>
 export type ManifestInput = Manifest['input']
+export type InputStatistics = z.infer<typeof inputCheckSchema>
+
+function byteLengthOf(base64: string): number {
+  return Buffer.byteLength(base64, 'base64')
+}
 
 /**
  * A checked manifest.

@@ -2,6 +2,7 @@
 import type { DicomResults, ResultEnvironment, ResultKind } from './dicom-result.ts'
 import type { ClassOutput, Explanation, ExplanationMap } from './explanation.ts'
 import type { ImageFacts } from './image.ts'
+import type { InputCheck } from './input-check.ts'
 import type { Manifest } from './manifest.ts'
 import type { Placement } from './placement.ts'
 
@@ -57,6 +58,8 @@ export interface Prediction {
   readonly model: { readonly id: string; readonly version: string; readonly network: Manifest['network']; readonly graphSha256: string }
   readonly input: ImageFacts & { readonly placement: Placement }
   readonly explanation: Explanation
+  /** Absent from predictions that were kept before there was a check. */
+  readonly inputCheck?: InputCheck
   readonly display: DisplayImage
   readonly provenance: Provenance
   readonly timingMs: TimingMs

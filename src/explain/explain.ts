@@ -30,6 +30,7 @@ const ALWAYS: readonly OutputName[] = ['logits', 'degree', 'bias', 'mask']
 export function outputsNeeded(manifest: Manifest, maps: readonly string[] | null): readonly OutputName[] {
   const methods = methodsFor(manifest, maps)
   const needed = new Set<OutputName>(ALWAYS.filter((name) => manifest.outputs[name] !== undefined))
+  if (manifest.inputCheck?.embedding) needed.add('embedding')
   if (manifest.structure !== null && !needsRunWithoutStructure(manifest)) for (const name of tailNeeds(manifest)) needed.add(name)
   for (const method of methods) {
     for (const name of method.needs(manifest) ?? []) needed.add(name)

@@ -21,6 +21,7 @@ export function toAnswer(prediction: Prediction, id: string, createdAt: string, 
     communities: explanation.communities,
     structure: explanation.structure,
     agreement: explanation.agreement,
+    ...(prediction.inputCheck === undefined ? {} : { inputCheck: prediction.inputCheck }),
     maps: explanation.maps.map((map) => toMapAnswer(map, linksOf(map))),
     provenance,
     timingMs,
@@ -35,11 +36,12 @@ function toMapAnswer(map: ExplanationMap, href: MapLinks): MapAnswer {
 
 /** The prediction again, from what was kept of it. */
 export function toPrediction(answer: PredictionAnswer, { display, maps }: PredictionArtifacts): Prediction {
-  const { model, input, classes, predictedClass, explainedClass, counterfactual, uncertainty, communities, structure, agreement, provenance, timingMs } = answer
+  const { model, input, classes, predictedClass, explainedClass, counterfactual, uncertainty, communities, structure, agreement, inputCheck, provenance, timingMs } = answer
   return {
     model,
     input,
     explanation: { classes, predictedClass, explainedClass, counterfactual, maps, structure, communities, agreement, uncertainty },
+    ...(inputCheck === undefined ? {} : { inputCheck }),
     display,
     provenance,
     timingMs,

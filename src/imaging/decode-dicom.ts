@@ -6,6 +6,7 @@ import { Problem } from '../domain/problem.ts'
 import type { SourceReference } from '../domain/source-reference.ts'
 import { type FrameDecoder, openFrames, type StoredFrame } from './decode-frame.ts'
 import { type FrameAttributes, findFrameAttributes } from './frame-attributes.ts'
+import { readAnatomy } from './read-anatomy.ts'
 import { type PixelDescription, readPixelDescription } from './read-pixel-description.ts'
 import { readSourceReference } from './read-source-reference.ts'
 import { toDisplay } from './to-display.ts'
@@ -62,7 +63,7 @@ export function toDecodedImage({ file, description }: DicomImage, stored: Stored
     window,
     warnings: [...warnings, ...warnOfSpacing(findFrameAttributes(file.dataset, frame)), ...warnOfUids(file)],
   } as const
-  return { facts, pixels }
+  return { facts, pixels, anatomy: readAnatomy(file.dataset) }
 }
 
 /**

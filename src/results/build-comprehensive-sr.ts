@@ -2,6 +2,7 @@
 import { CODES, modalityCode, procedureCode, toCodeSequence } from '../dicom/coded-concepts.ts'
 import type { NewDataset } from '../dicom/dataset.ts'
 import type { DicomResult } from '../domain/dicom-result.ts'
+import type { InputCheck } from '../domain/input-check.ts'
 import { NOTICE } from '../domain/prediction.ts'
 import { writeResult } from './common-modules.ts'
 import { codeItem, containerItem, imageItem, numberItem, textItem, uidItem } from './content-items.ts'
@@ -131,12 +132,18 @@ function uncertainty(context: ResultContext): readonly NewDataset[] {
   return [...spread, numberItem(CODES.flipRate, facts.flipRate, [])]
 }
 
+/** What a reader must know before the numbers: whether the image is what the model was trained on. */
+function scopeOf(check: InputCheck | undefined): readonly string[] {
+  return check === undefined ? [] : [`Input check: ${check.verdict}.`, ...check.reasons]
+}
+
 function commentOf({ prediction }: ResultContext): string {
   const { counterfactual: removed, uncertainty: drawn } = prediction.explanation
   const sentences = [
     NOTICE,
     'Scores are outputs of a model, not probabilities of a disease.',
     removed === null ? null : `The structure was removed in ${removed.scope === 'network' ? 'every layer' : 'the last layer alone'}.`,
+    ...scopeOf(prediction.inputCheck),
     drawn === null ? null : `Means and deviations are over ${drawn.samples} masks drawn from seed ${drawn.seed}.`,
   ]
   return sentences.filter((sentence) => sentence !== null).join(' ')

@@ -40,6 +40,7 @@ export function toAnswerTable(answer: PredictionAnswer): string {
     const spread = uncertainty.classes.map(({ name, meanProbability, standardDeviation }) => `${name} ${percent(meanProbability)} (SD ${percent(standardDeviation)})`)
     lines.push(`over ${uncertainty.samples} masks  ${spread.join('   ')}   another class in ${percent(uncertainty.flipRate)}`)
   }
+  if (answer.inputCheck) lines.push(`input check  ${[answer.inputCheck.verdict, ...answer.inputCheck.reasons].join(': ')}`)
   for (const { code, detail } of input.warnings) lines.push(`warning      ${code}: ${detail}`)
   return lines.join('\n')
 }
