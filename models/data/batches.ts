@@ -15,13 +15,17 @@ export interface Batch {
 /** Keeps this stream apart from the augmentation's and the masks'. */
 const SHUFFLE_STREAM = 0x73687566
 
-/**
- * The order of an epoch: a permutation of 0 .. count - 1.
- *
- * Fisher and Yates' shuffle; a 32-bit draw modulo at most 2^16 images is off by less than 2^-16.
- */
+/** The order of an epoch: a permutation of 0 .. count - 1. */
 export function shuffledOrder(count: number, seed: number, epoch: number): Uint32Array {
-  const key = mixKey(mixKey(seed, SHUFFLE_STREAM), epoch)
+  return permutation(count, mixKey(mixKey(seed, SHUFFLE_STREAM), epoch))
+}
+
+/**
+ * A permutation of 0 .. count - 1 of a key.
+ *
+ * Fisher and Yates' shuffle; a 32-bit draw modulo at most 2^16 is off by less than 2^-16.
+ */
+export function permutation(count: number, key: number): Uint32Array {
   const order = Uint32Array.from({ length: count }, (_, i) => i)
   for (let i = count - 1; i > 0; i--) {
     const j = randomBits(key, i) % (i + 1)

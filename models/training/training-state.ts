@@ -7,20 +7,20 @@ import { readSafetensors, writeSafetensors } from '../safetensors.ts'
 import { assignVariables, readTensors } from '../variables.ts'
 import type { EpochRecord } from './training-record.ts'
 
-/** Where a training stands; JSON carries each float64 unchanged. */
-export interface Progress {
+/** Where a training stands; JSON carries each float64 unchanged. `Curve` is what it keeps of an epoch. */
+export interface Progress<Curve = EpochRecord> {
   /** Epochs that are done. */
   readonly epoch: number
   /** Steps of the running epoch that are done. */
   readonly stepInEpoch: number
   /** Of the running epoch's steps. */
   readonly lossSum: number
-  readonly curves: readonly EpochRecord[]
+  readonly curves: readonly Curve[]
   /** The epoch (from 1) whose averaged weights had the lowest validation loss. */
   readonly bestEpoch: number | null
 }
 
-export const AT_THE_START: Progress = { epoch: 0, stepInEpoch: 0, lossSum: 0, curves: [], bestEpoch: null }
+export const AT_THE_START: Progress<never> = { epoch: 0, stepInEpoch: 0, lossSum: 0, curves: [], bestEpoch: null }
 
 /** What must be equal for a run to be the same one. */
 export interface RunIdentity {
@@ -44,7 +44,7 @@ const PREFIXES = ['weight', 'averaged', 'first', 'second'] as const
 type Prefix = (typeof PREFIXES)[number]
 
 /** The file of the state. */
-export async function writeTrainingState(parts: TrainingParts, progress: Progress, identity: RunIdentity): Promise<Uint8Array> {
+export async function writeTrainingState(parts: TrainingParts, progress: Progress<unknown>, identity: RunIdentity): Promise<Uint8Array> {
   const { step, first, second } = await parts.optimizer.state()
   const groups: Readonly<Record<Prefix, ReadonlyMap<string, Tensor>>> = { weight: await readTensors(parts.weights), averaged: await readTensors(parts.averaged), first, second }
   const tensors = new Map(PREFIXES.flatMap((prefix) => [...groups[prefix]].map(([name, tensor]): [string, Tensor] => [`${prefix}:${name}`, tensor])))
@@ -56,9 +56,9 @@ export async function writeTrainingState(parts: TrainingParts, progress: Progres
  *
  * Throws: "checkpoint-invalid" where the file is no such state, of another run or of other shapes.
  */
-export function restoreTrainingState(bytes: Uint8Array, parts: TrainingParts, identity: RunIdentity): Progress {
+export function restoreTrainingState<Curve = EpochRecord>(bytes: Uint8Array, parts: TrainingParts, identity: RunIdentity): Progress<Curve> {
   const { tensors, metadata } = readSafetensors(bytes)
-  const { progress, step } = standingOf(metadata)
+  const { progress, step } = standingOf<Curve>(metadata)
   if (metadata['identity'] !== JSON.stringify(identity)) throw invalid('the saved state is of another recipe, seed or data file')
   const group = (prefix: Prefix): ReadonlyMap<string, Tensor> =>
     new Map([...tensors].filter(([name]) => name.startsWith(`${prefix}:`)).map(([name, tensor]) => [name.slice(prefix.length + 1), tensor]))
@@ -71,7 +71,7 @@ export function restoreTrainingState(bytes: Uint8Array, parts: TrainingParts, id
 }
 
 /** Where the training stood. Throws: "checkpoint-invalid" where the metadata does not say. */
-function standingOf(metadata: Readonly<Record<string, string>>): { progress: Progress; step: number } {
+function standingOf<Curve>(metadata: Readonly<Record<string, string>>): { progress: Progress<Curve>; step: number } {
   const step = Number(metadata['optimizerStep'] ?? Number.NaN)
   let progress: unknown
   try {
@@ -79,11 +79,11 @@ function standingOf(metadata: Readonly<Record<string, string>>): { progress: Pro
   } catch (cause) {
     throw invalid('the file is no saved state of a training', cause)
   }
-  if (!Number.isSafeInteger(step) || !isProgress(progress)) throw invalid('the file is no saved state of a training')
+  if (!Number.isSafeInteger(step) || !isProgress<Curve>(progress)) throw invalid('the file is no saved state of a training')
   return { progress, step }
 }
 
-function isProgress(value: unknown): value is Progress {
+function isProgress<Curve>(value: unknown): value is Progress<Curve> {
   if (typeof value !== 'object' || value === null) return false
   const { epoch, stepInEpoch, lossSum, curves, bestEpoch } = value as Partial<Progress>
   return (
