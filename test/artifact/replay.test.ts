@@ -112,6 +112,19 @@ describe('a kept answer', () => {
     expect(nothing).toMatchObject({ status: 1, err: 'file-unreadable: a file cannot be read\n' })
   })
 
+  it('is equal where it was kept before answers had an input check, and differs where its verdict was another', async () => {
+    const answer = JSON.parse(await readFile(join(out, 'answer.json'), 'utf8'))
+    expect(answer.inputCheck.verdict).toBe('not-checked')
+    const { inputCheck, ...older } = answer
+    const replayed = async (name: string, kept: object): Promise<{ isEqual: boolean; differences: readonly { path: string }[] }> => {
+      await writeFile(join(out, name), JSON.stringify(kept))
+      return JSON.parse((await run('src/replay.ts', join(out, name), picture, '--models', models, '--json')).out)
+    }
+    expect((await replayed('older.json', older)).isEqual).toBe(true)
+    const { differences } = await replayed('other.json', { ...answer, inputCheck: { ...inputCheck, verdict: 'in-scope' } })
+    expect(differences.map(({ path }) => path)).toEqual(['inputCheck.verdict'])
+  })
+
   it('has pictures that tell what made them', async () => {
     const answer = JSON.parse(await readFile(join(out, 'answer.json'), 'utf8'))
     const { status, out: printed } = await run('src/check-artifact.ts', join(out, 'evidence.png'), '--json')
