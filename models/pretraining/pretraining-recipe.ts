@@ -1,7 +1,7 @@
 /** What a pre-training is, whole: the backbone, the decoder that is thrown away, and every number of the procedure. */
 import { AUGMENTATION_LEVEL_2, type Augmentation } from '../data/augment.ts'
 import type { NetworkConfig } from '../network-config.ts'
-import { NO_STRUCTURE } from '../recipes/structures.ts'
+import { SMALL_128 } from '../recipes/backbones.ts'
 
 export interface PretrainingRecipe {
   readonly name: string
@@ -21,21 +21,6 @@ export interface PretrainingRecipe {
   readonly averageDecay: number
   /** Mirrored only where the data's anatomy has a mirror image. */
   readonly augmentation: Augmentation
-}
-
-/** The backbone at 128 pixels: 256 patches of 8 pixels whose windows reach 4 pixels into their neighbors, about 0.7 million weights. */
-export const SMALL_128: NetworkConfig = {
-  ...NO_STRUCTURE,
-  imageSize: 128,
-  channels: 1,
-  patchSize: 8,
-  patchOverlap: 4,
-  width: 96,
-  depth: 6,
-  heads: 4,
-  mlpRatio: 4,
-  classes: 2,
-  layerNormEps: 1e-6,
 }
 
 /** Source: He et al., arXiv:2111.06377, sections 3 and 4 (75 % hidden, targets normalized patch by patch, a narrow decoder); the rest as in our trainings. */

@@ -1,23 +1,8 @@
 /** PneumoniaMNIST at 28 pixels: the same backbone and procedure for the plain and the two structured networks. */
 import { AUGMENTATION_LEVEL_2 } from '../data/augment.ts'
-import type { NetworkConfig } from '../network-config.ts'
+import { TINY_28 } from './backbones.ts'
 import type { Recipe, TrainingSettings } from './recipe.ts'
-import { LIVE_MEMBERSHIP_DEVIATION, liveDcmm, NO_STRUCTURE, sampledSbm } from './structures.ts'
-
-/** About 308,000 weights: 49 patches of 4 pixels whose windows reach 2 pixels into their neighbors. */
-export const TINY_28: NetworkConfig = {
-  ...NO_STRUCTURE,
-  imageSize: 28,
-  channels: 1,
-  patchSize: 4,
-  patchOverlap: 2,
-  width: 64,
-  depth: 6,
-  heads: 4,
-  mlpRatio: 4,
-  classes: 2,
-  layerNormEps: 1e-6,
-}
+import { LIVE_MEMBERSHIP_DEVIATION, liveDcmm, sampledSbm } from './structures.ts'
 
 /** Source: training section 9, common settings; the validation AUC saturates there and picks epochs badly, so the loss selects. */
 export const COMMON_TRAINING: TrainingSettings = {
