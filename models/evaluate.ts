@@ -12,6 +12,7 @@ import type { DataSet, SplitName } from './data/data-set.ts'
 import { openDataSet } from './data/open-data-set.ts'
 import { type InputShape, TRAINING_FIT } from './data/read-image-folder.ts'
 import { evaluateCheckpoint, evaluateLogits } from './evaluate-checkpoint.ts'
+import { evaluateExplanations } from './explanations/evaluate-explanations.ts'
 import { metricsOf } from './metrics.ts'
 import { trainingRecordOf } from './training/training-record.ts'
 
@@ -26,6 +27,7 @@ A bundle runs as it is served, in ONNX Runtime, each image through the server's 
   --images DIR         of a table: where its images lie (default: the table's folder)
   --cache DIR          of a table: keep the decoded images there for the next run (they are pictures of patients)
   --backend NAME       of a checkpoint: ${BACKEND_NAMES.join(', ')} (default: the first that starts)
+  --explanations       measure the maps of a bundle instead; has options of its own: --explanations --help
   --help               this text
 `
 
@@ -42,6 +44,7 @@ process.exitCode = await runCommand(evaluate, process.argv.slice(2))
 
 /** What is printed. */
 async function evaluate(args: readonly string[]): Promise<string> {
+  if (args.includes('--explanations')) return evaluateExplanations(args, (line) => process.stderr.write(`${line}\n`))
   const { values, positionals } = parseCommand(args, OPTIONS)
   const [model, ...more] = positionals
   if (values.help || args.length === 0) return HELP

@@ -52,7 +52,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   // An instance that nobody waits for: routing, the road, results; run in an engine, or by the folder mode.
   'src/instance-road.ts': { imports: ['src/domain', 'src/routing', 'src/pipeline.ts', 'src/results-road.ts', 'src/infer'] },
   // The folder mode names its rooms one by one: none of them opens a connection.
-  'src/batch.ts': { imports: ['src/domain', 'src/engine', 'src/infer', 'src/instance-road.ts', 'src/routing'] },
+  'src/batch.ts': { imports: ['src/domain', 'src/engine', 'src/infer', 'src/instance-road.ts', 'src/results', 'src/routing'] },
   'src/rules.ts': { imports: ['src/domain', 'src/routing'] },
   'src/predict.ts': { imports: ['src/*'] },
   'src/demo': { imports: ['src/*'] },
@@ -62,7 +62,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/artifact': { imports: ['src/domain', 'src/dicom'] },
   models: { imports: ['src/domain', 'src/tensor', 'src/imaging'], owns: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', 'assemblyscript'] },
   // Evaluating a bundle runs it where it will be served: in ONNX Runtime, through infer.
-  'models/evaluate.ts': { imports: ['models', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer'] },
+  'models/evaluate.ts': { imports: ['models', 'models/explanations', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer'] },
   // Measuring maps makes them as they are served: a bundle through infer and explain.
   'models/explanations': { imports: ['models', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain'] },
   // Measuring the input check makes it as it is served.

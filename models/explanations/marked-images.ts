@@ -1,61 +1,35 @@
-/** A data file's test images and the regions that readers marked in them. */
+/** A data set's images as they would be sent, and what is known of a region without looking at the image: the middle, and where readers marked before. */
 import type { DecodedImage } from '../../src/domain/image.ts'
 import type { Region } from '../../src/explain/validation/localization.ts'
 import { type Tensor, tensorOf } from '../../src/tensor/tensor.ts'
-import type { DataSet } from '../data/data-set.ts'
-import { readNpy } from '../data/read-npy.ts'
-import { readZip } from '../data/read-zip.ts'
+import type { DataSet, SplitName } from '../data/data-set.ts'
+import type { Annotations } from './annotations.ts'
 
-interface MaskArray {
-  /** [image, row, column] */
-  readonly shape: readonly number[]
-  /** 0 outside. */
-  readonly data: Uint8Array
-}
-
-/** Masks of the training and the test split. */
-export interface Masks {
-  readonly train: MaskArray
-  readonly test: MaskArray
-}
-
-/** The masks, null where the file holds none. */
-export function readMasks(bytes: Uint8Array): Masks | null {
-  const members = readZip(bytes)
-  const train = members.get('train_masks.npy')
-  const test = members.get('test_masks.npy')
-  return train === undefined || test === undefined ? null : { train: readNpy(train), test: readNpy(test) }
-}
-
-/** The region of one test image. */
-export function regionOf({ shape, data }: MaskArray, index: number): Region {
-  const [, rows = 0, columns = 0] = shape
-  return { rows, columns, mask: data.subarray(index * rows * columns, (index + 1) * rows * columns) }
-}
-
-/** The part of the training masks that cover each pixel, [rows x columns]. */
-export function meanMask({ shape, data }: MaskArray): Float64Array {
-  const [count = 0, rows = 0, columns = 0] = shape
-  const mean = new Float64Array(rows * columns)
-  for (let i = 0; i < data.length; i++) if (data[i] !== 0) mean[i % mean.length] = (mean[i % mean.length] ?? 0) + 1 / count
-  return mean
-}
-
-/** The mean mask on the patch grid: the mean of each patch's pixels. */
-export function priorGrid(
-  prior: Float64Array,
-  { rows, columns }: Pick<Region, 'rows' | 'columns'>,
-  { height, width }: { readonly height: number; readonly width: number },
-): Tensor {
+/** For every pixel the part of the training split's marked images whose region covers it, [rows x columns]. */
+export function priorMap({ regionOf }: Annotations, { splits, height, width }: DataSet): Float64Array {
   const sums = new Float64Array(height * width)
-  prior.forEach((value, i) => {
-    const patch = Math.floor((Math.floor(i / columns) * height) / rows) * width + Math.floor(((i % columns) * width) / columns)
-    sums[patch] = (sums[patch] ?? 0) + value
-  })
-  return tensorOf(
-    Float32Array.from(sums, (sum) => (sum * height * width) / (rows * columns)),
-    [height, width],
-  )
+  let marked = 0
+  for (let index = 0; index < splits.train.count; index++) {
+    const { mask } = regionOf('train', index)
+    if (!mask.some((value) => value !== 0)) continue
+    marked++
+    for (let i = 0; i < sums.length; i++) if (mask[i] !== 0) sums[i] = (sums[i] ?? 0) + 1
+  }
+  return sums.map((sum) => sum / Math.max(1, marked))
+}
+
+/** The part of an image that a region covers, on average over a split's images that have one. */
+export function meanRegionShare(regions: readonly Region[]): number {
+  const shares = regions.map(({ mask }) => mask.reduce((count, value) => count + (value === 0 ? 0 : 1), 0) / mask.length).filter((share) => share > 0)
+  return shares.reduce((sum, share) => sum + share / shares.length, 0)
+}
+
+/** A map of 1 for the `share` of the pixels that hold its largest values, of equal ones the first. */
+export function strongestPart(values: Float64Array, share: number): Float64Array {
+  const order = Array.from(values, (_, i) => i).sort((a, b) => (values[b] ?? 0) - (values[a] ?? 0) || a - b)
+  const part = new Float64Array(values.length)
+  for (const i of order.slice(0, Math.round(share * values.length))) part[i] = 1
+  return part
 }
 
 /** A Gaussian around the middle, a quarter of the side wide. */
@@ -71,10 +45,10 @@ export function centerGrid({ height, width }: { readonly height: number; readonl
   )
 }
 
-/** Test image number `index` as if it had been sent as a PNG. */
-export function decodedImage({ splits, height, width, channels }: DataSet, index: number): DecodedImage {
+/** Image number `index` of a split as if it had been sent as a PNG. */
+export function decodedImage({ splits, height, width, channels }: DataSet, index: number, split: SplitName = 'test'): DecodedImage {
   const size = height * width * channels
-  const pixels = Float32Array.from(splits.test.images.subarray(index * size, (index + 1) * size), (byte) => byte / 255)
+  const pixels = Float32Array.from(splits[split].images.subarray(index * size, (index + 1) * size), (byte) => byte / 255)
   const window = { center: 127.5, width: 255, function: 'NONE' as const }
   const unknown = { modality: null, transferSyntaxUid: null, photometricInterpretation: null, warnings: [] }
   return { facts: { format: 'png', rows: height, columns: width, frame: 1, frames: 1, bitsStored: 8, window, ...unknown }, pixels: tensorOf(pixels, [height, width, channels]) }

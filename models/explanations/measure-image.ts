@@ -1,21 +1,19 @@
 /** One test image in, what each of its maps is worth out. */
 import type { Explanation, ExplanationMap } from '../../src/domain/explanation.ts'
 import type { InputTensor } from '../../src/domain/image.ts'
-import type { ModelOutputs } from '../../src/domain/outputs.ts'
 import { toSourcePoint } from '../../src/domain/placement.ts'
-import { explain, outputsNeeded } from '../../src/explain/explain.ts'
 import type { ForwardBatch } from '../../src/explain/forward-batch.ts'
-import { availableMethods } from '../../src/explain/map-catalog.ts'
 import { type Baseline, blurred } from '../../src/explain/occlusion.ts'
 import { type Coherence, shuffle, spatialCoherence } from '../../src/explain/validation/coherence.ts'
 import { orderOf, perturbationCurve } from '../../src/explain/validation/faithfulness.ts'
-import { intersectionOverUnion, type Localization, localize, type Region } from '../../src/explain/validation/localization.ts'
+import { intersectionOverUnion, type Localization, localize, type PatchMap, type Region } from '../../src/explain/validation/localization.ts'
 import type { Bundle } from '../../src/infer/load-bundle.ts'
 import { mixKey } from '../../src/tensor/counter-random.ts'
 import { correlation } from '../../src/tensor/rank-correlation.ts'
 import { resizeBilinear } from '../../src/tensor/resize.ts'
 import { softmax } from '../../src/tensor/softmax.ts'
 import { type Tensor, tensorOf } from '../../src/tensor/tensor.ts'
+import { explainInput } from './explain-input.ts'
 
 /** Random orders that a map is measured against. */
 export const RANDOM_ORDERS = 10
@@ -43,7 +41,10 @@ export interface Placed {
 
 export interface MapMeasures {
   readonly name: string
-  readonly faithfulness: FaithfulnessByBaseline
+  /** Null where the image's curves were not asked for. */
+  readonly faithfulness: FaithfulnessByBaseline | null
+  /** Whether the map is made for one class; a map that is not can't tell classes apart. */
+  readonly classSpecific: boolean
   /** Correlation of the maps of the two likeliest classes; null where one is flat. */
   readonly acrossClasses: number | null
   /** Null without a region. */
@@ -52,38 +53,43 @@ export interface MapMeasures {
 
 export interface ImageMeasures {
   readonly maps: readonly MapMeasures[]
-  readonly random: FaithfulnessByBaseline
+  /** Null where the image's curves were not asked for. */
+  readonly random: FaithfulnessByBaseline | null
   readonly agreement: Explanation['agreement']
   /** Null for a network without communities. */
   readonly communities: (Coherence & { readonly count: number }) | null
 }
 
-/** All measures of one image. `region` null where nobody marked one. */
-export async function measureImage(bundle: Bundle, input: InputTensor, region: Region | null, seed: number): Promise<ImageMeasures> {
-  const { manifest } = bundle
-  const names = availableMethods(manifest)
-    .map(({ name }) => name)
-    .filter((name) => name !== 'mask-spread') // needs drawn masks
-  const outputs = await bundle.run(input, { outputs: outputsNeeded(manifest, names), withoutStructure: manifest.structure !== null, seed: 0, samples: 0 })
-  const [explanation, other] = await explainTwoClasses(bundle, outputs, names)
+/**
+ * All measures of one image.
+ *
+ * region      null where nobody marked one
+ * withCurves  deletion and insertion cost 60 runs of the network a map and 600 for the random orders
+ */
+export async function measureImage(bundle: Bundle, input: InputTensor, region: Region | null, seed: number, withCurves = true): Promise<ImageMeasures> {
+  const explanation = await explainInput(bundle, input, null)
+  const other = await explainInput(bundle, input, secondClassOf(explanation))
   const classIndex = explanation.classes.findIndex(({ name }) => name === explanation.predictedClass)
   const curves = (order: readonly number[]): Promise<FaithfulnessByBaseline> => curveAreas(bundle, input, order, classIndex)
   const maps: MapMeasures[] = []
   for (const map of explanation.maps.filter(({ name }) => !NO_RELEVANCE.includes(name))) {
     const second = other.maps.find(({ name }) => name === map.name)
-    const acrossClasses = second === undefined ? null : correlation(map.grid.data, second.grid.data)
-    maps.push({ name: map.name, faithfulness: await curves(orderOf(map.grid.data)), acrossClasses, placed: region === null ? null : placeOn(map.grid, input, region) })
+    maps.push({
+      name: map.name,
+      faithfulness: withCurves ? await curves(orderOf(map.grid.data)) : null,
+      classSpecific: map.classSpecific,
+      acrossClasses: second === undefined ? null : correlation(map.grid.data, second.grid.data),
+      placed: region === null ? null : placeOn(map.grid, input, region),
+    })
   }
-  return { maps, random: await randomAreas(manifest.patchGrid, curves, seed), agreement: explanation.agreement, communities: coherenceOf(explanation.maps, seed) }
+  const random = withCurves ? await randomAreas(bundle.manifest.patchGrid, curves, seed) : null
+  return { maps, random, agreement: explanation.agreement, communities: coherenceOf(explanation.maps, seed) }
 }
 
-/** The predicted class's explanation, and that of the likeliest other class. */
-async function explainTwoClasses(bundle: Bundle, outputs: ModelOutputs, maps: readonly string[]): Promise<readonly [Explanation, Explanation]> {
-  const tail = bundle.tailFor(outputs)
-  const options = { frame: 1, maps, explainedClass: null, seed: 0, samples: 0 }
-  const explanation = await explain(bundle.manifest, outputs, tail, options)
-  const others = explanation.classes.filter(({ name }) => name !== explanation.predictedClass).sort((a, b) => b.probability - a.probability)
-  return [explanation, await explain(bundle.manifest, outputs, tail, { ...options, explainedClass: others[0]?.name ?? null })]
+/** The likeliest class but the predicted one. */
+function secondClassOf({ classes, predictedClass }: Explanation): string | null {
+  const others = classes.filter(({ name }) => name !== predictedClass).sort((a, b) => b.probability - a.probability)
+  return others[0]?.name ?? null
 }
 
 async function curveAreas(bundle: Bundle, input: InputTensor, order: readonly number[], classIndex: number): Promise<FaithfulnessByBaseline> {
@@ -149,9 +155,20 @@ export function placeOn(grid: Tensor, { placement }: InputTensor, region: Region
   const drawn = resizeBilinear(positive, { top: 0, left: 0, height: rows, width: columns }, { height: region.rows, width: region.columns }).data
   const middleOf = (patch: number) =>
     toSourcePoint(placement, { y: ((Math.floor(patch / columns) + 0.5) * placement.inputHeight) / rows, x: (((patch % columns) + 0.5) * placement.inputWidth) / columns })
-  const found = localize(drawn, region, { values: grid.data, middleOf })
+  return place(drawn, region, { values: grid.data, middleOf })
+}
+
+/** The localization of a map that has a value for every pixel of the image, [rows x columns]; null for an empty region. */
+export function placePixels(values: Float64Array, region: Region): Placed | null {
+  const middleOf = (pixel: number) => ({ y: Math.floor(pixel / region.columns) + 0.5, x: (pixel % region.columns) + 0.5 })
+  return place(values, region, { values, middleOf })
+}
+
+function place(drawn: Float32Array | Float64Array, region: Region, patches: PatchMap): Placed | null {
+  const found = localize(drawn, region, patches)
   if (found === null) return null
-  const largest = drawn.reduce((most, value) => Math.max(most, value), 0)
+  let largest = 0
+  for (const value of drawn) largest = Math.max(largest, value)
   const overlaps = THRESHOLDS.map((threshold) => (largest > 0 ? intersectionOverUnion(drawn, region.mask, threshold * largest) : 0))
   return { found, overlaps }
 }

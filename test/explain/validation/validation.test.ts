@@ -4,6 +4,7 @@ import type { ForwardBatch } from '../../../src/explain/forward-batch.ts'
 import { adjustedRandIndex, shuffle, spatialCoherence } from '../../../src/explain/validation/coherence.ts'
 import { areaUnder, orderOf, perturbationCurve } from '../../../src/explain/validation/faithfulness.ts'
 import { intersectionOverUnion, localize, type PatchMap, type Region } from '../../../src/explain/validation/localization.ts'
+import { structuralSimilarity } from '../../../src/explain/validation/structural-similarity.ts'
 import { tensorOf } from '../../../src/tensor/tensor.ts'
 import { manifestOf } from '../golden-case.ts'
 
@@ -160,5 +161,38 @@ describe('the adjusted Rand index', () => {
         ).toBe(1)
       }),
     )
+  })
+})
+
+describe('structural similarity', () => {
+  const grid = (values: readonly number[], columns = 2) => tensorOf(Float32Array.from(values), [values.length / columns, columns])
+
+  it('meets one window worked out by hand', () => {
+    // Means .5, variances .25, covariance -.25; the constants 1e-4 and 9e-4: (-.5 + 9e-4) / (.5 + 9e-4), the means' part being 1.
+    expect(structuralSimilarity(grid([0, 1, 0, 1]), grid([1, 0, 1, 0]), 1)).toBeCloseTo((-0.5 + 9e-4) / (0.5 + 9e-4), 12)
+    // Two flat maps: (2 x .25 x .75 + 1e-4) / (.0625 + .5625 + 1e-4), the variances' part being 1.
+    expect(structuralSimilarity(grid([0.25, 0.25, 0.25, 0.25]), grid([0.75, 0.75, 0.75, 0.75]), 1)).toBeCloseTo((0.375 + 1e-4) / (0.625 + 1e-4), 12)
+  })
+
+  it('is the mean over all windows of 7 x 7: 2 of an 8 x 7 grid', () => {
+    const first = Array.from({ length: 56 }, (_, i) => (i < 7 ? 1 : 0))
+    const second = Array.from({ length: 56 }, () => 0)
+    // The upper window holds 7 ones of 49: mean 1/7, variance 1/7 - 1/49; the lower one is all 0 in both.
+    const upper = (1e-4 * 9e-4) / ((1 / 49 + 1e-4) * (1 / 7 - 1 / 49 + 9e-4))
+    expect(structuralSimilarity(grid(first, 7), grid(second, 7), 1)).toBeCloseTo((upper + 1) / 2, 6)
+  })
+
+  it('is 1 for a map and itself, the same both ways, and refuses another grid', () => {
+    const values = fc.array(fc.float({ min: -1, max: 1, noNaN: true }), { minLength: 64, maxLength: 64 })
+    fc.assert(
+      fc.property(values, values, (first, second) => {
+        const [x, y] = [grid(first, 8), grid(second, 8)]
+        expect(structuralSimilarity(x, x, 2)).toBeCloseTo(1, 12)
+        expect(structuralSimilarity(x, y, 2)).toBeCloseTo(structuralSimilarity(y, x, 2), 12)
+        expect(Math.abs(structuralSimilarity(x, y, 2))).toBeLessThanOrEqual(1 + 1e-12)
+      }),
+      { numRuns: 50 },
+    )
+    expect(() => structuralSimilarity(grid([0, 1, 0, 1]), grid([0, 1, 0, 1], 4), 1)).toThrow(expect.objectContaining({ code: 'shape-mismatch' }))
   })
 })
