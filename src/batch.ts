@@ -8,12 +8,14 @@ import { createHash } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join, relative, resolve, sep } from 'node:path'
 import { parseArgs } from 'node:util'
+import type { Deidentification } from './domain/deidentification.ts'
 import type { ClassOutput, Counterfactual } from './domain/explanation.ts'
 import { NOTICE } from './domain/prediction.ts'
 import { Problem, type ProblemData, toProblemData } from './domain/problem.ts'
 import { readModels } from './engine/read-models.ts'
 import { type Bundle, loadBundle } from './infer/load-bundle.ts'
 import { processInstance } from './instance-road.ts'
+import { checkDeidentification, DUMMY_TIME, pseudonym } from './results/deidentify.ts'
 import type { InstanceResult } from './routing/instance.ts'
 import { parseRules, type Rules } from './routing/rules-file.ts'
 
@@ -29,6 +31,12 @@ was broken off goes on where it stopped.
   --model ID     the model for every image (default: the only one there is)
   --rules FILE   instead of --model: rules choose the model, and skip what no rule takes
   --models DIR   the models folder (default: models/released)
+  --deidentify   results that hold nothing of the patient: PS3.15 basic profile, by whitelist. Names, dates and UIDs are replaced, in
+                 results.json the paths and digests as well; no picture of pixels that may have text burned in
+  --deidentify-key FILE
+                 the secret that the pseudonyms come from, at least 16 random bytes; the same key gives the same ones again
+  --pixels-are-clean
+                 with --deidentify: whoever runs this has seen that no text is burned into images that do not say so themselves
   --json         print results.json on standard output and nothing else
   --help         this text
 
@@ -41,6 +49,9 @@ const OPTIONS = {
   model: { type: 'string' },
   rules: { type: 'string' },
   models: { type: 'string', default: 'models/released' },
+  deidentify: { type: 'boolean', default: false },
+  'deidentify-key': { type: 'string' },
+  'pixels-are-clean': { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', short: 'h', default: false },
 } as const
@@ -59,6 +70,7 @@ interface Command {
   readonly modelId: string | null
   readonly rules: Rules
   readonly modelsFolder: string
+  readonly deidentification: Deidentification | null
   readonly isJson: boolean
 }
 
@@ -117,7 +129,8 @@ async function readCommand(args: readonly string[]): Promise<Command | null> {
   const modelsFolder = resolve(ROOT, values.models)
   const models = (await readModels(modelsFolder)).map(({ manifest }) => manifest.id)
   const rules = values.rules === undefined ? { version: 1 as const, rules: [] } : parseRules(await readText(resolve(values.rules)), { models, destinations: [] })
-  return { input, output, modelId: values.rules === undefined ? chooseModel(models, values.model) : null, rules, modelsFolder, isJson: values.json }
+  const deidentification = await readDeidentification(values)
+  return { input, output, deidentification, modelId: values.rules === undefined ? chooseModel(models, values.model) : null, rules, modelsFolder, isJson: values.json }
 }
 
 function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values'] {
@@ -126,6 +139,23 @@ function parse(args: readonly string[]): ReturnType<typeof parseArgs<{ options: 
   } catch (error) {
     throw new Problem('parameter-invalid', (error as Error).message, { parameter: 'options' }, error)
   }
+}
+
+/** Throws: "parameter-invalid" where one of the options comes without the others or the key is too short. */
+async function readDeidentification(values: ReturnType<typeof parse>): Promise<Deidentification | null> {
+  const keyFile = values['deidentify-key']
+  if (!values.deidentify) {
+    if (keyFile !== undefined || values['pixels-are-clean'])
+      throw new Problem('parameter-invalid', '--deidentify-key and --pixels-are-clean belong to --deidentify', { parameter: 'deidentify' })
+    return null
+  }
+  if (keyFile === undefined) throw new Problem('parameter-invalid', '--deidentify needs --deidentify-key FILE; --help tells more', { parameter: 'deidentify-key' })
+  const key = await readFile(resolve(keyFile)).catch((error: unknown) => {
+    throw new Problem('file-unreadable', 'the key cannot be read', {}, error)
+  })
+  const deidentification = { key, pixelsAreClean: values['pixels-are-clean'] }
+  checkDeidentification(deidentification)
+  return deidentification
 }
 
 function chooseModel(models: readonly string[], wanted: string | undefined): string {
@@ -178,13 +208,13 @@ interface Road {
   readonly createdAt: string
 }
 
-async function openRoad({ modelsFolder, modelId, rules, output }: Command): Promise<Road> {
+async function openRoad({ modelsFolder, modelId, rules, output, deidentification }: Command): Promise<Road> {
   await mkdir(join(output, RECORDS), { recursive: true, mode: 0o700 })
   const wanted = modelId === null ? rules.rules.flatMap(({ action }) => ('model' in action ? [action.model] : [])) : [modelId]
   const bundles = new Map<string, Bundle>()
   for (const id of new Set(wanted)) bundles.set(id, await loadBundle(join(modelsFolder, id)))
   const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string }
-  return { bundles, software: `attending ${version}`, createdAt: await startOf(join(output, RECORDS, 'run')) }
+  return { bundles, software: `attending ${version}`, createdAt: deidentification === null ? await startOf(join(output, RECORDS, 'run')) : DUMMY_TIME }
 }
 
 /** The time at which the file was made, which is now where it is made now: a record of the run, not a clock. */
@@ -195,11 +225,12 @@ async function startOf(path: string): Promise<string> {
 }
 
 async function processFile(command: Command, road: Road, path: string): Promise<ImageRecord> {
-  const input = relative(command.input, path).split(sep).join('/')
   const { size } = await stat(path)
-  if (size > MAX_FILE_BYTES) return failed(input, '', new Problem('dicom-too-large', 'the file is larger than is read', { limitBytes: MAX_FILE_BYTES }))
+  if (size > MAX_FILE_BYTES) return failed(shownPath(command, path), '', new Problem('dicom-too-large', 'the file is larger than is read', { limitBytes: MAX_FILE_BYTES }))
   const bytes = await readFile(path)
-  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  const input = shownPath(command, path)
+  const digest = createHash('sha256').update(bytes).digest('hex')
+  const sha256 = command.deidentification === null ? digest : pseudonym(command.deidentification, 'input', digest)
   const recordFile = join(command.output, RECORDS, `${recordKey(command, road, sha256)}.json`)
   const known = await readRecord(recordFile)
   if (known !== null && 'status' in known && (await hasResults(command.output, known))) return { ...known, input }
@@ -209,11 +240,17 @@ async function processFile(command: Command, road: Road, path: string): Promise<
   return keep(recordFile, await predictFile(command, road, { input, sha256, bytes }))
 }
 
+/** Below the input folder, with slashes; a path can hold a name, and where none may be known it is a pseudonym too. */
+function shownPath({ input, deidentification }: Command, path: string): string {
+  const shown = relative(input, path).split(sep).join('/')
+  return deidentification === null ? shown : pseudonym(deidentification, 'path', shown)
+}
+
 /** Changes with anything that would change the results: the image, the models, and what chooses among them. */
-function recordKey({ modelId, rules }: Command, { bundles, software }: Road, sha256: string): string {
+function recordKey({ modelId, rules, deidentification }: Command, { bundles, software }: Road, sha256: string): string {
   const models = [...bundles].map(([id, { manifest }]) => [id, manifest.graph.sha256])
   return createHash('sha256')
-    .update(JSON.stringify([sha256, modelId, rules, models, software]))
+    .update(JSON.stringify([sha256, modelId, rules, models, software, ...(deidentification === null ? [] : ['deidentified', deidentification.pixelsAreClean])]))
     .digest('hex')
     .slice(0, 32)
 }
@@ -250,7 +287,17 @@ async function predictFile(command: Command, road: Road, { input, sha256, bytes 
   try {
     const { modelId, rules } = command
     const environment = { createdAt: road.createdAt, utcOffsetMinutes: 0, deviceSerialNumber: 'batch' }
-    const request = { bytes, arrival: { door: 'folder', peer: null }, rules, modelId, destinations: null, requestId: sha256.slice(0, 32), environment }
+    const { deidentification } = command
+    const request = {
+      bytes,
+      arrival: { door: 'folder', peer: null },
+      rules,
+      modelId,
+      destinations: null,
+      requestId: sha256.slice(0, 32),
+      environment,
+      ...(deidentification && { deidentification }),
+    }
     return await toRecord(command.output, { input, sha256 }, await processInstance(road.bundles, request, road.software))
   } catch (error) {
     return failed(input, sha256, error)

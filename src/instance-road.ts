@@ -8,7 +8,7 @@ import type { DicomResult, OmittedResult } from './domain/dicom-result.ts'
 import { Problem } from './domain/problem.ts'
 import type { Bundle } from './infer/load-bundle.ts'
 import { predict } from './pipeline.ts'
-import { makeAllResults, sealOrigin } from './results-road.ts'
+import { makeAllResults, makeDeidentifiedResults, sealOrigin } from './results-road.ts'
 import { decideRoute, type RouteDecision } from './routing/decide-route.ts'
 import type { InstanceRequest, InstanceResult, PredictedFrame } from './routing/instance.ts'
 import { readRoutingFacts } from './routing/routing-facts.ts'
@@ -35,7 +35,9 @@ export async function processInstance(bundles: ReadonlyMap<string, Bundle>, requ
     frames.push({ frame, prediction, origin: sealOrigin(source) })
     // A picture without identity can be filed nowhere.
     if (source === null) continue
-    const results = makeAllResults(prediction, source, request.requestId, request.environment)
+    const { deidentification } = request
+    const results =
+      deidentification === undefined ? makeAllResults(prediction, source, request.requestId, request.environment) : makeDeidentifiedResults(prediction, source, deidentification)
     objects.push(...results.objects)
     omitted.push(...results.omitted)
   }

@@ -1,11 +1,13 @@
 /** A prediction that was made, and whose image it was, in; its DICOM objects out. Runs in an engine. */
 import { deserialize, serialize } from 'node:v8'
+import type { Deidentification } from './domain/deidentification.ts'
 import type { DicomResults, ResultEnvironment, RgbImage } from './domain/dicom-result.ts'
 import type { Prediction, ResultsRequest } from './domain/prediction.ts'
 import { Problem } from './domain/problem.ts'
 import type { SourceReference } from './domain/source-reference.ts'
 import { drawPanel } from './render/draw-panel.ts'
 import { buildResults } from './results/build-results.ts'
+import { deidentifyEnvironment, deidentifyPrediction, deidentifySource, pixelsRefusal, pseudonym } from './results/deidentify.ts'
 
 const PANEL_ALPHA = 0.4
 
@@ -29,6 +31,20 @@ export function makeResults({ resultKind, prediction, origin, requestId, environ
  */
 export function makeAllResults(prediction: Prediction, source: SourceReference, requestId: string, environment: ResultEnvironment): DicomResults {
   return buildResults(prediction, source, drawPanelPixels(prediction, requestId, environment), environment)
+}
+
+/**
+ * The same of nobody: identity, times, the installation and the file's digest replaced before any object is made, and no panel where the pixels may identify.
+ *
+ * Throws as `buildResults` does.
+ */
+export function makeDeidentifiedResults(prediction: Prediction, source: SourceReference, deidentification: Deidentification): DicomResults {
+  const environment = deidentifyEnvironment()
+  const shown = deidentifyPrediction(prediction, deidentification)
+  const refusal = pixelsRefusal(source, deidentification)
+  const panel = refusal === null ? drawPanelPixels(shown, pseudonym(deidentification, 'request', source.sopInstanceUid, String(source.frame)), environment) : null
+  const results = buildResults(shown, deidentifySource(source, deidentification), panel, environment)
+  return { ...results, omitted: results.omitted.map((omitted) => (omitted.kind === 'sc' && refusal !== null ? { ...omitted, reason: refusal } : omitted)) }
 }
 
 /** The pixels of the picture that the API shows as a panel. null where the answer has no map. */

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -132,6 +133,41 @@ describe('npm run batch', () => {
     const [taken, left] = [await decide('CR'), await decide('CT')]
     expect([taken.status, JSON.parse(taken.stdout).images[0].status]).toEqual([0, 'done'])
     expect([left.status, JSON.parse(left.stdout).images[0]]).toMatchObject([0, { status: 'skipped', reason: 'none of 1 rules takes it' }])
+  }, 120_000)
+
+  it('makes results of nobody where it is asked to: no path, no digest and no identity, and again the same with the same key', async () => {
+    const key = join(folder, 'key')
+    writeFileSync(key, Buffer.alloc(32, 7))
+    const private_ = join(folder, 'Zq_John_Doe')
+    mkdirSync(private_, { recursive: true })
+    writeFileSync(
+      join(private_, 'Zq_1957.dcm'),
+      buildGray16(
+        Array.from({ length: 40 * 40 }, (_, i) => (i * 37) % 4096),
+        40,
+        { Modality: 'CR', SOPClassUID: '1.2.840.10008.5.1.4.1.1.1', PatientName: 'Zq^John', PatientID: 'Zq-17', StudyDate: '19870211' },
+      ),
+    )
+    const more = ['--models', models, '--model', TINY_DCMM, '--deidentify', '--deidentify-key', key]
+    expect((await batch('--input', private_, '--output', outputFolder('nobody'), ...more)).status).toBe(0)
+    const [image] = results('nobody').images
+    expect(image.omitted).toContainEqual(expect.objectContaining({ kind: 'sc', reason: expect.stringContaining('--pixels-are-clean') }))
+    expect(new Set(image.results.map(({ kind }: { kind: string }) => kind))).toEqual(new Set(['seg', 'sr', 'ko']))
+    const sha256 = createHash('sha256')
+      .update(readFileSync(join(private_, 'Zq_1957.dcm')))
+      .digest('hex')
+    for (const file of readdirSync(outputFolder('nobody'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())) {
+      const text = readFileSync(join(file.parentPath, file.name), 'latin1')
+      for (const word of ['Zq', '1987', sha256.slice(0, 16)]) expect(`${file.name}\n${text}`, file.name).not.toContain(word)
+    }
+    await batch('--input', private_, '--output', outputFolder('again'), ...more)
+    expect(objects('again')).toEqual(objects('nobody'))
+    for (const file of objects('again')) expect(readFileSync(join(outputFolder('again'), file)).equals(readFileSync(join(outputFolder('nobody'), file)))).toBe(true)
+    expect((await batch('--input', private_, '--output', outputFolder('shown'), ...more, '--pixels-are-clean')).status).toBe(0)
+    expect(results('shown').images[0].results.map(({ kind }: { kind: string }) => kind)).toContain('sc')
+    for (const wrong of [['--deidentify'], ['--pixels-are-clean'], ['--deidentify', '--deidentify-key', join(folder, 'absent')]]) {
+      expect((await batch('--input', private_, '--output', outputFolder('wrong'), '--models', models, '--model', TINY_DCMM, ...wrong)).status).toBe(1)
+    }
   }, 120_000)
 
   it('tells an empty folder and a wrong command by their exit codes', async () => {

@@ -56,6 +56,7 @@ export const CODES = {
   visualExplanation: dcm('130401', 'Visual explanation'),
   saliency: dcm('130404', 'Saliency'),
   // References between images
+  basicConfidentialityProfile: dcm('113100', 'Basic Application Confidentiality Profile'),
   processingEquipment: dcm('109102', 'Processing Equipment'),
   sourceImage: dcm('121322', 'Source image for image processing operation'),
   segmentation: dcm('113076', 'Segmentation'),

@@ -45,4 +45,6 @@ export interface SourceReference {
   readonly lossyImageCompressionMethod: string | null
   /** Patient, study and equipment-independent attributes in the order of their tags, empty ones included, absent ones left out. */
   readonly attributes: readonly SourceAttribute[]
+  /** Set where identity was taken out by us: results then say by which profile. */
+  readonly isDeidentified?: true
 }

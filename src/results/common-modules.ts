@@ -118,8 +118,9 @@ function patientAndStudy({ source, characterSet }: ResultContext, copied: readon
   }
 }
 
-/** Where the source says that identity was removed and not how, a result says no more, but does say that (type 1C). */
+/** By which profile we took identity out, and that no time is true; where the source says that others did and not how, a result says no more, but does say that (type 1C). */
 function deidentification(source: SourceReference, tags: ReadonlySet<string>): NewDataset {
+  if (source.isDeidentified) return { DeidentificationMethodCodeSequence: toCodeSequence(CODES.basicConfidentialityProfile), LongitudinalTemporalInformationModified: 'REMOVED' }
   const isUnexplained = sourceText(source, 'PatientIdentityRemoved') === 'YES' && !tags.has(KEYWORDS.DeidentificationMethod.slice(0, 8))
   return isUnexplained ? { DeidentificationMethod: 'Not stated by the source image' } : {}
 }

@@ -1,4 +1,5 @@
 /** What crosses between the queue and whoever walks the road for it: an instance with the rules, and what became of it. Plain data. */
+import type { Deidentification } from '../domain/deidentification.ts'
 import type { DicomResult, OmittedResult, ResultEnvironment } from '../domain/dicom-result.ts'
 import type { Prediction } from '../domain/prediction.ts'
 import type { Arrival } from './decide-route.ts'
@@ -15,6 +16,8 @@ export interface InstanceRequest {
   /** Names the request in pictures and logs. */
   readonly requestId: string
   readonly environment: ResultEnvironment
+  /** Results of nobody, in place of the patient's. */
+  readonly deidentification?: Deidentification
 }
 
 export interface PredictedFrame {
