@@ -16,7 +16,20 @@ export type OpsForm = 'function' | 'standard'
 /** What no graph can tell: everything here is stated by the training or by the person who exports. */
 export type ModelFacts = Pick<
   Manifest,
-  'id' | 'version' | 'title' | 'createdAt' | 'classes' | 'temperature' | 'training' | 'metrics' | 'intendedUse' | 'limits' | 'licence' | 'attributions' | 'inputCheck'
+  | 'id'
+  | 'version'
+  | 'title'
+  | 'createdAt'
+  | 'classes'
+  | 'temperature'
+  | 'training'
+  | 'metrics'
+  | 'intendedUse'
+  | 'limits'
+  | 'licence'
+  | 'attributions'
+  | 'inputCheck'
+  | 'explanations'
 > & { readonly input: Pick<Manifest['input'], 'fit' | 'resize' | 'mean' | 'deviation' | 'modalities' | 'bodyParts' | 'views'> }
 
 export interface BuiltGraphs {

@@ -1,12 +1,13 @@
 /** A checkpoint in, a bundle's files out, but only where the graph agrees with TF.js at every stage. */
 import type { Checkpoint } from '../models/checkpoint.ts'
 import type { DataSet } from '../models/data/data-set.ts'
+import { readReport, recordOf } from '../models/explanations/explanation-record.ts'
 import type { Primitives } from '../models/layers/primitives.ts'
 import { trainingRecordOf } from '../models/training/training-record.ts'
 import type { Runtime } from '../src/infer/runtime.ts'
 import { buildGoldenFile } from './build-golden-file.ts'
 import { buildGraphs } from './build-graphs.ts'
-import { buildManifest, type MaskChoice, type OpsForm, PARITY_BOUND } from './build-manifest.ts'
+import { buildManifest, type MaskChoice, type OpsForm, PARITY_BOUND, sha256 } from './build-manifest.ts'
 import { evaluateGraph } from './evaluate-graph.ts'
 import { measureTrainingImages } from './measure-training-images.ts'
 import { modelCard } from './model-card.ts'
@@ -22,6 +23,8 @@ export interface ExportRequest {
   readonly mask: MaskChoice
   /** null leaves out real inputs and the evaluation. */
   readonly data: DataSet | null
+  /** The JSON that evaluating the maps of these very graphs printed; without it the manifest states none. */
+  readonly explanations?: string
 }
 
 export interface ExportedBundle {
@@ -53,7 +56,8 @@ export async function exportBundle(request: ExportRequest, runtime: Runtime, pri
     assertParity(parity, PARITY_BOUND)
     const evaluation = data === null ? null : await evaluateGraph(config, session, data, record.normalization, mask.mode === 'sample')
     const inputCheck = data === null ? null : await measureTrainingImages(config, session, data, record.normalization)
-    const manifest = buildManifest(config, graphs, { ...modelFacts(config, record, evaluation, request.release), inputCheck })
+    const explanations = request.explanations === undefined ? null : recordOf(readReport(request.explanations, sha256(graphs.graph)))
+    const manifest = buildManifest(config, graphs, { ...modelFacts(config, record, evaluation, request.release), inputCheck, explanations })
     const golden = await buildGoldenFile(reference, inputs, PARITY_BOUND)
     const card = modelCard({ manifest, config, record, evaluation, parity, runtime: runtime.name })
     const files = new Map([

@@ -29,6 +29,7 @@ export function modelCard(source: CardSource): string {
     trainingSection(source),
     performanceSection(source),
     structureSection(source),
+    explanationSection(source),
     inputCheckSection(source),
     paritySection(source),
     `## Limits\n\n${list(manifest.limits)}`,
@@ -104,6 +105,24 @@ function structureSection({ manifest, record, evaluation }: CardSource): string 
     parts.push(`Measured on validation images in the selected epoch:\n\n${table(['', ''], facts)}`)
   }
   return parts.length === 1 ? '' : parts.join('\n\n')
+}
+
+function explanationSection({ manifest: { explanations } }: CardSource): string {
+  if (!explanations) return '## Maps\n\nNot measured: no map is known to be better than another.'
+  const { default: chosen, by, value, baseline, images, maps } = explanations
+  const forgets = (has: boolean | null): string => (has === null ? 'not measured' : has ? 'yes' : '**no**')
+  const number = (measure: number | null): string => (measure === null ? '' : fixed(measure))
+  const rows = maps.map(({ name, classSpecific, validation, test, hasForgotten }) => [
+    name === chosen ? `**${name}**` : name,
+    number(validation),
+    number(test),
+    classSpecific ? 'differs' : 'fails',
+    forgets(hasForgotten),
+  ])
+  return [
+    `## Maps\n\nThe validation split prefers \`${chosen}\` by ${by}: ${fixed(value)}, ${baseline.name} ${fixed(baseline.value)}${value > baseline.value ? '' : ' (no better)'}. ${images.validation} validation and ${images.test} test images. "Classes": whether the map differs between classes. "Forgets": whether it is another map (rank correlation below 0.3) once the upper half of the weights is random. Further numbers: docs/explanations.md.`,
+    table(['map', `${by}, validation`, 'test', 'classes', 'forgets'], rows),
+  ].join('\n\n')
 }
 
 function inputCheckSection({ manifest: { inputCheck, input } }: CardSource): string {

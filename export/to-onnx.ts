@@ -21,6 +21,7 @@ compared at every stage first; a bundle that fails is not written.
 
   --date DATE          creation date of the bundle, UTC (default: now); where it is given, equal commands give equal bytes
   --data FILE          the data set: adds real inputs to the comparison, and the test figures, calibration and card tables
+  --explanations FILE  what "npm run evaluate -- <bundle> --explanations" printed for these weights: default map and card table
   --allow-data SHA256  read this data file though it is no known one; may be repeated
   --ops FORM           function (default: the custom domain's functions) or standard (written out)
   --mask MODE          SBM only: expected (default), sample, threshold:<tau>, topP:<rho>
@@ -35,6 +36,7 @@ compared at every stage first; a bundle that fails is not written.
 const OPTIONS = {
   date: { type: 'string' },
   data: { type: 'string' },
+  explanations: { type: 'string' },
   'allow-data': { type: 'string', multiple: true },
   ops: { type: 'string', default: 'function' },
   mask: { type: 'string', default: 'expected' },
@@ -67,7 +69,8 @@ async function exportCommand(args: readonly string[]): Promise<string> {
   const data = values.data === undefined ? null : readDataSet(readFile(values.data, 'data file'), { allowed: values['allow-data'] ?? [] })
   const mask = parseMask(values.mask)
   await chooseBackend(parseBackendName(values.backend))
-  const { files, parity } = await exportBundle({ checkpoint, release, ops: parseOps(values.ops), mask, data }, nodeRuntime, plainPrimitives)
+  const explanations = values.explanations === undefined ? {} : { explanations: new TextDecoder().decode(readFile(values.explanations, 'report of the maps')) }
+  const { files, parity } = await exportBundle({ checkpoint, release, ops: parseOps(values.ops), mask, data, ...explanations }, nodeRuntime, plainPrimitives)
   await writeFolder(folder, files)
   return `${parityTable(parity)}\n${folder}\n`
 }

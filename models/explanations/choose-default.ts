@@ -1,7 +1,6 @@
 /** What was measured on the validation split in, the map that it prefers out. */
 import { Problem } from '../../src/domain/problem.ts'
-import type { FaithfulnessByBaseline } from './measure-image.ts'
-import type { PlaceSummary, Summary } from './summarize.ts'
+import { gapOf, type PlaceSummary, type Summary } from './summarize.ts'
 
 export interface DefaultMap {
   readonly map: string
@@ -34,8 +33,4 @@ export function chooseDefault({ maps, random }: Summary, prior: PlaceSummary | n
 
 function judged(map: string, by: DefaultMap['by'], value: number, baseline: DefaultMap['baseline']): DefaultMap {
   return { map, by, value, baseline, beatsBaseline: value > baseline.value }
-}
-
-function gapOf({ mean, blur }: FaithfulnessByBaseline): number {
-  return (mean.insertion - mean.deletion + blur.insertion - blur.deletion) / 2
 }

@@ -104,6 +104,11 @@ function meanFaithfulness(list: readonly Faithfulness[]): Faithfulness {
   return { deletion: meanOf(list.map(({ deletion }) => deletion)), insertion: meanOf(list.map(({ insertion }) => insertion)) }
 }
 
+/** Insertion minus deletion, the mean of both baselines: what an order is worth. */
+export function gapOf({ mean, blur }: FaithfulnessByBaseline): number {
+  return (mean.insertion - mean.deletion + blur.insertion - blur.deletion) / 2
+}
+
 /** Means over the images that have a region; null without any. */
 export function summarizePlaces(places: readonly Placed[], threshold: number | null = null): PlaceSummary | null {
   if (places.length === 0) return null

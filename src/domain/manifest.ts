@@ -62,6 +62,30 @@ const inputCheckSchema = z.strictObject({
   embedding: embeddingCheckSchema.nullable(),
 })
 
+/** What `npm run evaluate -- <bundle> --explanations` measured of the maps. */
+const explanationsSchema = z.strictObject({
+  /** The map that the validation split prefers: given unasked. */
+  default: z.string(),
+  /** What was compared: the part of the images whose region the map points into, or the areas under insertion and deletion. */
+  by: z.enum(['pointing, then relevance mass', 'insertion minus deletion']),
+  /** Of the default map, on the validation split. */
+  value: z.number(),
+  /** The same measure of what needs no map. */
+  baseline: z.strictObject({ name: z.enum(['prior of the training split', 'random order']), value: z.number() }),
+  dataSha256: sha256,
+  images: z.strictObject({ validation: z.int(), test: z.int() }),
+  maps: z.array(
+    z.strictObject({
+      name: z.string(),
+      classSpecific: z.boolean(),
+      validation: z.number().nullable(),
+      test: z.number().nullable(),
+      /** Whether the map is another one when the upper half of the network's weights is forgotten; null where it was not measured. */
+      hasForgotten: z.boolean().nullable(),
+    }),
+  ),
+})
+
 const outputSchema = z.strictObject({
   /** The graph's name of the output; or names, one a layer in ascending order, that the reader stacks along the axis 'layer'. */
   name: z.union([z.string(), z.array(z.string()).min(1)]),
@@ -119,6 +143,8 @@ export const manifestSchema = z.strictObject({
   temperature: z.number().positive().nullable(),
   /** Absent or null in bundles made without their data: images are then not checked. */
   inputCheck: inputCheckSchema.nullable().optional(),
+  /** Absent or null where the maps were not measured: the default maps are then the same for every model. */
+  explanations: explanationsSchema.nullable().optional(),
   parity: z.strictObject({ absolute: z.number().positive(), relative: z.number().nonnegative() }),
   training: z.record(z.string(), z.unknown()).nullable(),
   metrics: z.array(metricsSchema),
@@ -130,6 +156,7 @@ export const manifestSchema = z.strictObject({
 
 export type Manifest = z.infer<typeof manifestSchema>
 export type ManifestInput = Manifest['input']
+export type ExplanationRecord = z.infer<typeof explanationsSchema>
 export type InputStatistics = z.infer<typeof inputCheckSchema>
 
 function byteLengthOf(base64: string): number {

@@ -40,10 +40,10 @@ export function availableMethods(manifest: Manifest): readonly MapMethod[] {
   return MAP_METHODS.filter((method) => method.needs(manifest) !== null && (!method.readsTail || manifest.tail !== null))
 }
 
-/** The methods asked for, in that order and once each; the cheap ones for null. Throws: "map-unknown" naming those that there are. */
+/** The methods asked for, in that order and once each; for null the cheap ones and the map that the model's own validation prefers. Throws: "map-unknown" naming those that there are. */
 export function methodsFor(manifest: Manifest, maps: readonly string[] | null): readonly MapMethod[] {
   const available = availableMethods(manifest)
-  if (maps === null) return available.filter((method) => method.isDefault)
+  if (maps === null) return available.filter((method) => method.isDefault || method.name === manifest.explanations?.default)
   return [...new Set(maps)].map((name) => {
     const method = available.find((candidate) => candidate.name === name)
     if (method !== undefined) return method
