@@ -1,5 +1,6 @@
 /** Maps of one image from two networks in, how alike they are out. */
 import type { Explanation, ExplanationMap } from '../../src/domain/explanation.ts'
+import { FLAT_BELOW } from '../../src/explain/build-map.ts'
 import { adjustedRandIndex } from '../../src/explain/validation/coherence.ts'
 import { structuralSimilarity } from '../../src/explain/validation/structural-similarity.ts'
 import { rankCorrelation } from '../../src/tensor/rank-correlation.ts'
@@ -16,12 +17,16 @@ export interface Likeness {
   readonly ssim: number | null
 }
 
-/** One entry for every map that both have. */
+/** One entry for every map that both have and that is not flat in the first: such a map has nothing that could be kept or lost. */
 export function compareMaps(first: Explanation, second: Explanation): readonly Likeness[] {
   return first.maps.flatMap((map) => {
     const other = second.maps.find(({ name }) => name === map.name)
-    return other === undefined ? [] : [likeness(map, other)]
+    return other === undefined || (!LABELS.includes(map.name) && isFlat(map.grid)) ? [] : [likeness(map, other)]
   })
+}
+
+function isFlat({ data }: Tensor): boolean {
+  return data.every((value) => Math.abs(value - (data[0] ?? 0)) < FLAT_BELOW)
 }
 
 function likeness(first: ExplanationMap, second: ExplanationMap): Likeness {
