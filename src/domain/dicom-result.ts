@@ -8,6 +8,8 @@ export interface DicomResult {
   readonly kind: ResultKind
   /** The map that it holds; null where it holds no single one. */
   readonly map: string | null
+  readonly studyInstanceUid: string
+  readonly seriesInstanceUid: string
   readonly sopClassUid: string
   readonly sopInstanceUid: string
   readonly bytes: Uint8Array

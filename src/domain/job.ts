@@ -5,11 +5,16 @@ import type { ProblemData } from './problem.ts'
 export interface ResultObject {
   /** 'sr', 'sc', 'seg', 'pm' and the like. */
   readonly kind: string
+  readonly studyInstanceUid: string
+  readonly seriesInstanceUid: string
   readonly sopClassUid: string
   readonly sopInstanceUid: string
   /** A Part 10 file, explicit VR little endian. */
   readonly bytes: Uint8Array
 }
+
+/** Where a delivered object is found. */
+export type ResultReference = Omit<ResultObject, 'bytes'>
 
 /** One received instance, to be predicted and its results delivered. */
 export interface InstanceOrder {

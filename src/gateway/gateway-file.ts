@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { z } from 'zod'
 import { Problem } from '../domain/problem.ts'
 import type { DestinationSettings } from '../jobs/open-job-queue.ts'
-import type { Peer, PeerAuthentication, PeerTls } from '../pacs/peers.ts'
+import type { DicomwebPeer, Peer, PeerAuthentication, PeerTls } from '../pacs/peers.ts'
 import { parseRules, type Rules } from '../routing/rules-file.ts'
 
 const name = z.string().regex(/^[A-Za-z0-9_-]{1,32}$/, 'must be 1 to 32 letters, digits, dashes or underscores')
@@ -61,6 +61,17 @@ const dimseSchema = z.strictObject({
   idleSeconds: seconds(3600).default(30),
 })
 
+/** A UPS-RS worklist at one of the archives; its inputs lie at the same or at another one. */
+const worklistSchema = z.strictObject({
+  name,
+  archive: name,
+  label: z.string().min(1).max(64),
+  pollSeconds: seconds(3600).default(5),
+  inputArchive: name.optional(),
+  model: z.string().min(1).max(128).optional(),
+  destinations: z.array(name).min(1).optional(),
+})
+
 const fileSchema = z.strictObject({
   version: z.literal(1),
   /** Calls and is called by this title. */
@@ -69,6 +80,7 @@ const fileSchema = z.strictObject({
   dimse: dimseSchema.optional(),
   watch: z.array(z.strictObject({ name, folder: file, pollSeconds: seconds(3600).default(2) })).default([]),
   archives: z.array(archiveSchema).default([]),
+  worklists: z.array(worklistSchema).default([]),
   maxQueued: z.int().min(1).max(10_000_000).default(10_000),
   maxObjectMegabytes: z.int().min(1).max(2000).default(64),
   retentionHours: z.int().min(1).max(87_600).default(168),
@@ -83,6 +95,19 @@ export interface DimseDoor {
   readonly idleTimeoutMs: number
 }
 
+export interface WorklistSettings {
+  readonly name: string
+  /** The origin server. */
+  readonly peer: DicomwebPeer
+  /** Workitems of this label are ours to do. */
+  readonly label: string
+  readonly pollMs: number
+  readonly inputArchive: string
+  /** null leaves the choice to the rules, as for the destinations. */
+  readonly modelId: string | null
+  readonly destinations: readonly string[] | null
+}
+
 export interface GatewaySettings {
   readonly aeTitle: string
   readonly rules: Rules
@@ -90,6 +115,7 @@ export interface GatewaySettings {
   readonly watch: readonly { readonly name: string; readonly folder: string; readonly pollMs: number }[]
   readonly archives: readonly Peer[]
   readonly destinations: readonly DestinationSettings[]
+  readonly worklists: readonly WorklistSettings[]
   readonly maxQueued: number
   readonly maxObjectBytes: number
   readonly retentionMs: number
@@ -109,17 +135,37 @@ export async function readGatewayFile(path: string, models: readonly string[]): 
   const { data } = parsed
   const names = data.archives.map((archive) => archive.name)
   if (new Set(names).size < names.length) throw invalid('two archives have the same name')
+  const archives = await Promise.all(data.archives.map((archive) => toPeer(folder, data.aeTitle, archive)))
   return {
     aeTitle: data.aeTitle,
     rules: parseRules(await readText(resolve(folder, data.rulesFile), 'the rules file'), { models, destinations: names }),
     dimse: data.dimse === undefined ? null : await toDoor(folder, data.dimse),
     watch: data.watch.map((watch) => ({ name: watch.name, folder: resolve(folder, watch.folder), pollMs: watch.pollSeconds * 1000 })),
-    archives: await Promise.all(data.archives.map((archive) => toPeer(folder, data.aeTitle, archive))),
+    archives,
     destinations: data.archives.map(toDestination),
+    worklists: toWorklists(data.worklists, archives, models),
     maxQueued: data.maxQueued,
     maxObjectBytes: data.maxObjectMegabytes * 1024 * 1024,
     retentionMs: data.retentionHours * 3_600_000,
   }
+}
+
+function toWorklists(worklists: readonly z.infer<typeof worklistSchema>[], archives: readonly Peer[], models: readonly string[]): readonly WorklistSettings[] {
+  if (new Set(worklists.map(({ name }) => name)).size < worklists.length) throw invalid('two worklists have the same name')
+  const known = (name: string, place: string): Peer => {
+    const peer = archives.find((archive) => archive.name === name)
+    if (peer === undefined) throw invalid(`at ${place}: no archive has this name`)
+    return peer
+  }
+  return worklists.map(({ name, archive, label, pollSeconds, inputArchive = archive, model = null, destinations = null }, index) => {
+    const place = `worklists.${index}`
+    const peer = known(archive, `${place}.archive`)
+    if (peer.kind !== 'dicomweb') throw invalid(`at ${place}.archive: a worklist is asked by DICOMweb`)
+    known(inputArchive, `${place}.inputArchive`)
+    for (const destination of destinations ?? []) known(destination, `${place}.destinations`)
+    if (model !== null && !models.includes(model)) throw invalid(`at ${place}.model: there is no such model`)
+    return { name, peer, label, pollMs: pollSeconds * 1000, inputArchive, modelId: model, destinations }
+  })
 }
 
 type Archive = z.infer<typeof archiveSchema>

@@ -18,6 +18,7 @@ import { isStorageClass } from '../pacs/storage-classes.ts'
 import { type Watch, watchFolder } from '../pacs/watch-folder.ts'
 import type { InstanceRequest, InstanceResult, PredictedFrame } from '../routing/instance.ts'
 import type { DimseDoor, GatewaySettings } from './gateway-file.ts'
+import { workWorklists } from './work-worklists.ts'
 
 /** What the work may know of its job. */
 export interface OrderedJob {
@@ -83,14 +84,15 @@ export async function openGateway(parts: GatewayParts): Promise<Gateway> {
     await jobs.close(0)
     throw error
   })
-  const { maxObjectBytes } = parts.settings
+  const { maxObjectBytes, worklists, aeTitle } = parts.settings
+  const workers = await workWorklists({ worklists, jobs, folder: parts.folder, stationName: aeTitle, now: parts.now, newId: parts.newId, log: parts.log })
   return {
     jobs,
     dimsePort: dimse?.port ?? null,
     receiveStow: (request) =>
       receiveStow(request, (bytes) => acceptInstance(parts, jobs, { door: 'stow', peer: null }, bytes), { maxPartBytes: maxObjectBytes, maxParts: MAX_STOW_PARTS }),
     async close(graceMs) {
-      await Promise.all([dimse?.close(graceMs), ...watches.map((watch) => watch.stop())])
+      await Promise.all([dimse?.close(graceMs), ...watches.map((watch) => watch.stop()), ...workers.map((worker) => worker.stop())])
       await jobs.close(graceMs)
     },
   }

@@ -1,13 +1,10 @@
 /** Rows of the job tables in, jobs as the rooms know them out; every change of a job goes through `changeJob`. */
-import type { Job, JobDelivery, JobEvent, JobOrder, JobProgress, JobState } from '../domain/job.ts'
+import type { Job, JobDelivery, JobEvent, JobOrder, JobProgress, JobState, ResultReference } from '../domain/job.ts'
 import { Problem, type ProblemData } from '../domain/problem.ts'
 import type { Executor, Row } from './database.ts'
 
 /** A result object without its bytes, which lie in the file store under the key. */
-export interface KeptObject {
-  readonly kind: string
-  readonly sopClassUid: string
-  readonly sopInstanceUid: string
+export interface KeptObject extends ResultReference {
   readonly key: string
 }
 

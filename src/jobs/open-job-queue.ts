@@ -12,6 +12,7 @@ import {
   type Jobs,
   type JobWork,
   type PullOrder,
+  type ResultReference,
   type Submission,
   type SubmitOptions,
 } from '../domain/job.ts'
@@ -20,7 +21,7 @@ import { cancelJob, replayJob } from './change-course.ts'
 import type { Database } from './database.ts'
 import { buryTicket, performDelivery } from './deliver-job.ts'
 import { openFileStore } from './file-store.ts'
-import { findJob, listEvents, listJobs } from './job-record.ts'
+import { findJob, type KeptObject, listEvents, listJobs } from './job-record.ts'
 import { performInstance, performPull } from './perform-job.ts'
 import { DEAD_QUEUE, deliverQueue, PREDICT_QUEUE, PULL_QUEUE, type QueueContext } from './queue-context.ts'
 import { prepareSchema } from './schema.ts'
@@ -68,6 +69,8 @@ export interface JobQueue extends Jobs {
   start(): void
   /** Lets the key of a job that was skipped or cancelled make a new one. */
   releaseKey(idempotencyKey: string): Promise<void>
+  /** Of a pull: the objects that its instances were delivered as. Throws "job-unknown". */
+  listOutputs(id: string): Promise<readonly ResultReference[]>
   /** Removes what is over its time; how many jobs that were. */
   sweep(): Promise<number>
   /** Throws where the database can't be reached. */
@@ -233,6 +236,12 @@ class Queue implements JobQueue {
       states: Object.fromEntries(states.map((state) => [state, count(state)])) as Record<JobState, number>,
       oldestQueuedSeconds: oldest === undefined ? 0 : Math.max(0, (this.#context.now().getTime() - oldest.getTime()) / 1000),
     }
+  }
+
+  async listOutputs(id: string): Promise<readonly ResultReference[]> {
+    await this.find(id)
+    const { rows } = await this.#context.database.executeSql("SELECT results FROM attending.job WHERE parent_id = $1 AND state = 'done' ORDER BY created_at, id", [id])
+    return rows.flatMap((row) => (row['results'] as readonly KeptObject[]).map(({ key: _, ...reference }) => reference))
   }
 
   async releaseKey(idempotencyKey: string): Promise<void> {

@@ -100,10 +100,10 @@ async function beginDeliveries(context: QueueContext, job: JobRecord, outcome: E
 /** The objects in the file store, under keys that a second attempt writes again. */
 async function keepObjects(context: QueueContext, jobId: string, objects: readonly ResultObject[]): Promise<KeptObject[]> {
   const kept: KeptObject[] = []
-  for (const [index, { kind, sopClassUid, sopInstanceUid, bytes }] of objects.entries()) {
+  for (const [index, { kind, studyInstanceUid, seriesInstanceUid, sopClassUid, sopInstanceUid, bytes }] of objects.entries()) {
     const key = `${jobId}-${index}`
     await context.files.keep(key, bytes)
-    kept.push({ kind, sopClassUid, sopInstanceUid, key })
+    kept.push({ kind, studyInstanceUid, seriesInstanceUid, sopClassUid, sopInstanceUid, key })
   }
   return kept
 }

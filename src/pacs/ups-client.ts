@@ -1,4 +1,6 @@
 /** A UPS-RS origin server in, its workitems searched, claimed, moved forward and ended out (PS3.18 section 11, PS3.4 annex CC). */
+import { createHash } from 'node:crypto'
+import { buildUid } from '../dicom/build-uid.ts'
 import { Problem } from '../domain/problem.ts'
 import { type DicomJson, itemsOf, parseDicomJson, stringOf } from './dicom-json.ts'
 import type { DicomwebPeer, RetrieveKey } from './peers.ts'
@@ -54,6 +56,17 @@ function toInputs(item: DicomJson): RetrieveKey[] {
   const instances = itemsOf(item, '00081199').flatMap((reference) => stringOf(reference, '00081155') ?? [])
   if (instances.length === 0 || seriesInstanceUid === null) return [{ studyInstanceUid, seriesInstanceUid, sopInstanceUid: null }]
   return instances.map((sopInstanceUid) => ({ studyInstanceUid, seriesInstanceUid, sopInstanceUid }))
+}
+
+/** The UID that a workitem is claimed with: the same for the same secret, and not to be guessed without it. */
+export function transactionUid(secret: string, worklist: string, workitemUid: string): string {
+  return buildUid(
+    'attending',
+    'transaction',
+    createHash('sha256')
+      .update(JSON.stringify([secret, worklist, workitemUid]))
+      .digest('hex'),
+  )
 }
 
 /** Whether the workitem is ours now: another performer may have been first. Throws "pacs-unreachable", "pacs-refused". */

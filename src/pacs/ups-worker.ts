@@ -4,7 +4,7 @@
  */
 import type { Log } from '../domain/log.ts'
 import { Problem, toProblemData } from '../domain/problem.ts'
-import type { DicomwebPeer, RetrieveKey } from './peers.ts'
+import type { DicomwebPeer } from './peers.ts'
 import { cancelWorkitem, claimWorkitem, completeWorkitem, findWorkitems, isOurs, type OutputReference, type Performed, reportProgress, type Workitem } from './ups-client.ts'
 
 export interface UpsSettings {
@@ -18,7 +18,7 @@ export interface UpsSettings {
    * Brings the inputs through to stored results. Calls `progress` with 0 to 100.
    * Throws where the work can't be done: the workitem is then canceled with the Problem's sentence; "pacs-unreachable" leaves it for the next look.
    */
-  readonly perform: (inputs: readonly RetrieveKey[], progress: (percent: number) => Promise<void>, signal: AbortSignal) => Promise<readonly OutputReference[]>
+  readonly perform: (item: Workitem, progress: (percent: number) => Promise<void>, signal: AbortSignal) => Promise<readonly OutputReference[]>
   readonly now: () => Date
   readonly log: Log
 }
@@ -87,7 +87,7 @@ async function work(settings: UpsSettings, unfinished: Set<Workitem>, item: Work
   const performed = (outputs: readonly OutputReference[]): Performed => ({ stationName, startedAt, endedAt: now(), outputs })
   try {
     if (item.inputs.length === 0) throw new Problem('parameter-invalid', 'the workitem names no input', { parameter: 'InputInformationSequence' })
-    const outputs = await perform(item.inputs, (percent) => reportProgress(peer, item.uid, transactionUid, percent, signal), signal)
+    const outputs = await perform(item, (percent) => reportProgress(peer, item.uid, transactionUid, percent, signal), signal)
     await completeWorkitem(peer, item.uid, transactionUid, performed(outputs), signal)
   } catch (error) {
     const { code, detail } = toProblemData(error)

@@ -34,6 +34,7 @@ describe('readGatewayFile', () => {
         { ...web, authentication: { kind: 'basic', user: 'u', passwordFile: 'password' }, tls: { keyFile: 'key.pem' } },
         { kind: 'dimse', name: 'old', host: '10.0.0.1', port: 104, aeTitle: 'OLD PACS', delivery: { retryLimit: 3 } },
       ],
+      worklists: [{ name: 'ai', archive: 'pacs', label: 'attending', inputArchive: 'old', model: 'm', destinations: ['old'] }],
     })
     expect(await readGatewayFile(path, ['m'])).toEqual({
       aeTitle: 'ATTENDING',
@@ -55,6 +56,17 @@ describe('readGatewayFile', () => {
         { name: 'pacs', concurrency: 2, retry: { limit: 20, delaySeconds: 2, maxDelaySeconds: 900 } },
         { name: 'old', concurrency: 2, retry: { limit: 3, delaySeconds: 2, maxDelaySeconds: 900 } },
       ],
+      worklists: [
+        {
+          name: 'ai',
+          peer: expect.objectContaining({ kind: 'dicomweb', name: 'pacs' }),
+          label: 'attending',
+          pollMs: 5000,
+          inputArchive: 'old',
+          modelId: 'm',
+          destinations: ['old'],
+        },
+      ],
       maxQueued: 10_000,
       maxObjectBytes: 64 * 1024 * 1024,
       retentionMs: 604_800_000,
@@ -73,6 +85,22 @@ describe('readGatewayFile', () => {
       'a secret that is not there',
       { version: 1, rulesFile: 'none.json', archives: [{ ...web, authentication: { kind: 'bearer', accessTokenFile: 'absent' } }] },
       'a secret cannot be read',
+    ],
+    ['a worklist at no archive', { version: 1, rulesFile: 'none.json', worklists: [{ name: 'ai', archive: 'pacs', label: 'a' }] }, 'at worklists.0.archive'],
+    [
+      'a worklist at an archive without DICOMweb',
+      {
+        version: 1,
+        rulesFile: 'none.json',
+        archives: [{ kind: 'dimse', name: 'old', host: 'h', port: 104, aeTitle: 'A' }],
+        worklists: [{ name: 'ai', archive: 'old', label: 'a' }],
+      },
+      'asked by DICOMweb',
+    ],
+    [
+      'a worklist with an unknown model',
+      { version: 1, rulesFile: 'none.json', archives: [web], worklists: [{ name: 'ai', archive: 'pacs', label: 'a', model: 'x' }] },
+      'at worklists.0.model',
     ],
     ['rules with an unknown destination', { version: 1, rulesFile: 'rules.json' }, 'names a destination'],
   ])('refuses %s and says where', async (_name, content, place) => {

@@ -18,6 +18,7 @@ export const settingsOf = (fields: Partial<GatewaySettings>): GatewaySettings =>
   watch: [],
   archives: [],
   destinations: [],
+  worklists: [],
   maxQueued: 1000,
   maxObjectBytes: 16 << 20,
   retentionMs: 3_600_000,
@@ -29,7 +30,15 @@ export function objectsOf(bytes: Uint8Array): DicomResult[] {
   const { sopInstanceUid } = readFileMeta(bytes)
   return ['a', 'b'].map((kind) => {
     const uid = buildUid(sopInstanceUid, kind)
-    return { kind: 'sc', map: null, sopClassUid: SECONDARY_CAPTURE, sopInstanceUid: uid, bytes: syntheticFile(SECONDARY_CAPTURE, uid, '1.2.9') }
+    return {
+      kind: 'sc',
+      map: null,
+      studyInstanceUid: '1.2.8',
+      seriesInstanceUid: '1.2.9',
+      sopClassUid: SECONDARY_CAPTURE,
+      sopInstanceUid: uid,
+      bytes: syntheticFile(SECONDARY_CAPTURE, uid, '1.2.9'),
+    }
   })
 }
 

@@ -68,6 +68,7 @@ ${table(
     ['STOW-RS', '`/dicom-web/studies`', 'origin server, user agent'],
     ['QIDO-RS', '`instances`, and those of a study or series', 'user agent'],
     ['WADO-RS', 'instances of a study, series or instance', 'user agent'],
+    ['UPS-RS', '`workitems`: search, claim, update, complete, cancel', 'user agent (performer)'],
   ],
 )}
 

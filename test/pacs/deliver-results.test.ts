@@ -10,7 +10,14 @@ import { freePort } from '../support/postgres.ts'
 import { syntheticFile } from './support/synthetic-files.ts'
 
 const CR = '1.2.840.10008.5.1.4.1.1.1'
-const object = (sopInstanceUid: string): ResultObject => ({ kind: 'sc', sopClassUid: CR, sopInstanceUid, bytes: syntheticFile(CR, sopInstanceUid) })
+const object = (sopInstanceUid: string): ResultObject => ({
+  kind: 'sc',
+  studyInstanceUid: '1.2.8',
+  seriesInstanceUid: '1.2.9',
+  sopClassUid: CR,
+  sopInstanceUid,
+  bytes: syntheticFile(CR, sopInstanceUid),
+})
 const pull = (archive: string): PullOrder => ({
   kind: 'pull',
   archive,

@@ -9,7 +9,14 @@ import { hasOrthanc, type Orthanc, retrieve, startOrthanc } from '../support/ort
 import { syntheticFile } from './support/synthetic-files.ts'
 
 const CR = '1.2.840.10008.5.1.4.1.1.1'
-const object = (sopInstanceUid: string): ResultObject => ({ kind: 'sc', sopClassUid: CR, sopInstanceUid, bytes: syntheticFile(CR, sopInstanceUid) })
+const object = (sopInstanceUid: string): ResultObject => ({
+  kind: 'sc',
+  studyInstanceUid: '1.2.8',
+  seriesInstanceUid: '1.2.9',
+  sopClassUid: CR,
+  sopInstanceUid,
+  bytes: syntheticFile(CR, sopInstanceUid),
+})
 const peerAt = (url: string, fields: Partial<DicomwebPeer> = {}): DicomwebPeer => ({
   kind: 'dicomweb',
   name: 'archive',

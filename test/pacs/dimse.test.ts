@@ -28,7 +28,14 @@ const said = async (name: string, ...args: readonly string[]): Promise<string> =
   return stdout + stderr
 }
 const datasetOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes).subarray(readFileMeta(bytes).datasetOffset)
-const object = (sopInstanceUid: string): ResultObject => ({ kind: 'sc', sopClassUid: CR, sopInstanceUid, bytes: syntheticFile(CR, sopInstanceUid) })
+const object = (sopInstanceUid: string): ResultObject => ({
+  kind: 'sc',
+  studyInstanceUid: '1.2.8',
+  seriesInstanceUid: '1.2.9',
+  sopClassUid: CR,
+  sopInstanceUid,
+  bytes: syntheticFile(CR, sopInstanceUid),
+})
 
 let folder: string
 let scps: DimseScp[] = []

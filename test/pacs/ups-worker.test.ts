@@ -29,7 +29,7 @@ describe('the worker of a UPS worklist', () => {
       stationName: 'ATTENDING',
       pollMs: 20,
       transactionUidOf: (uid) => buildUid('transaction', uid),
-      perform: async (inputs, progress) => {
+      perform: async ({ inputs }, progress) => {
         performed.push([...inputs])
         await progress(0)
         await progress(50.4)

@@ -21,7 +21,11 @@ serveJobs(async ({ modelsFolder, software }) => {
 
 async function run(request: EngineRequest): Promise<EngineResult> {
   if (request.kind === 'render') return { mediaType: 'image/png', bytes: request.display.pixels }
-  if (request.kind === 'results') return { objects: [{ kind: request.resultKind, map: null, sopClassUid: '1.2', sopInstanceUid: '1.2.3', bytes: request.origin }], omitted: [] }
+  if (request.kind === 'results')
+    return {
+      objects: [{ kind: request.resultKind, map: null, studyInstanceUid: '1.2.8', seriesInstanceUid: '1.2.9', sopClassUid: '1.2', sopInstanceUid: '1.2.3', bytes: request.origin }],
+      omitted: [],
+    }
   if (request.kind === 'instance') return { kind: 'skipped', reason: `${request.instance.bytes.length} bytes` }
   const [action = '', argument = ''] = request.modelId.split(':')
   appendFileSync(join(folder, 'order'), `${request.modelId}\n`)

@@ -58,6 +58,8 @@ function fakeResults({ resultKind, prediction }: ResultsRequest): DicomResults {
   const objectOf = (map: string | null): DicomResult => ({
     kind: resultKind,
     map,
+    studyInstanceUid: '1.2.8',
+    seriesInstanceUid: '1.2.9',
     sopClassUid: '1.2',
     sopInstanceUid: '1.2.3',
     bytes: new TextEncoder().encode(`${resultKind} of ${map}`),

@@ -31,7 +31,16 @@ export class FakeWork implements JobWork {
     const problem = this.performProblems.shift()
     if (problem !== undefined) throw problem
     if (text.startsWith('skip')) return { kind: 'skipped', reason: 'no rule takes it' }
-    const objects = ['sr', 'sc'].map((kind): ResultObject => ({ kind, sopClassUid: '1.2.3', sopInstanceUid: `${text}.${kind}`, bytes: Buffer.from(`${text} ${kind}`) }))
+    const objects = ['sr', 'sc'].map(
+      (kind): ResultObject => ({
+        kind,
+        studyInstanceUid: '1.2.8',
+        seriesInstanceUid: '1.2.9',
+        sopClassUid: '1.2.3',
+        sopInstanceUid: `${text}.${kind}`,
+        bytes: Buffer.from(`${text} ${kind}`),
+      }),
+    )
     return { kind: 'results', modelId: 'model-a', predictionId: newId(), objects, destinations: this.destinations }
   }
 

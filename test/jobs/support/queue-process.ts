@@ -27,7 +27,7 @@ const work: JobWork = {
       modelId: 'm',
       predictionId: null,
       destinations: ['archive'],
-      objects: [{ kind: 'sr', sopClassUid: '1.2', sopInstanceUid: `2.25.${bytes[0]}${bytes[1]}`, bytes }],
+      objects: [{ kind: 'sr', studyInstanceUid: '1.2.8', seriesInstanceUid: '1.2.9', sopClassUid: '1.2', sopInstanceUid: `2.25.${bytes[0]}${bytes[1]}`, bytes }],
     }
   },
   async *retrieve() {},
