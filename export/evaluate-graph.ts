@@ -12,7 +12,7 @@ import { type BatchMode, feedsOf } from './stages.ts'
 
 const BATCH = 32
 
-export type GraphEvaluation = Omit<Evaluation, 'structure'>
+export type GraphEvaluation = Omit<Evaluation, 'structure' | 'sampling'>
 
 /** The figures on validation and test, with the temperature fitted on validation. An SBM that draws its masks uses the image's index as seed. */
 export async function evaluateGraph(config: NetworkConfig, session: Session, data: DataSet, normalization: Normalization, sampled: boolean): Promise<GraphEvaluation> {

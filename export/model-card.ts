@@ -1,4 +1,6 @@
 /** A manifest, its evaluation and its parity in, the bundle's README.md out: the model card, generated and never edited. */
+
+import { PUBLISHED } from '../models/comparison/published-results.ts'
 import type { Interval } from '../models/metrics.ts'
 import type { NetworkConfig } from '../models/network-config.ts'
 import type { TrainingRecord } from '../models/training/training-record.ts'
@@ -6,7 +8,6 @@ import type { Manifest } from '../src/domain/manifest.ts'
 import type { GraphEvaluation } from './evaluate-graph.ts'
 import type { ParityReport } from './parity.ts'
 import { worstByStage } from './parity-table.ts'
-import { PUBLISHED } from './published-results.ts'
 
 export interface CardSource {
   readonly manifest: Manifest

@@ -5,6 +5,7 @@ import type { Tensor } from '../src/tensor/tensor.ts'
 import type { ChosenBackend } from './backend/choose-backend.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import type { DataSet, SplitName } from './data/data-set.ts'
+import { evaluateSampling, type SamplingEvaluation } from './evaluate-sampling.ts'
 import { accuracyOf, bootstrapAuc, confusionMatrix, fitTemperature, type Interval, type Metrics, metricsOf, probabilitiesOf, recallOf, wilsonInterval } from './metrics.ts'
 import { networkLogits } from './training/network-logits.ts'
 import { diagnoseStructure, type StructureDiagnostics } from './training/structure-diagnostics.ts'
@@ -41,6 +42,8 @@ export interface Evaluation {
   readonly withoutStructure: SplitMetrics | null
   /** On images of the validation split. */
   readonly structure: StructureDiagnostics
+  /** Of an SBM network, on the test split; null for every other. */
+  readonly sampling: SamplingEvaluation | null
 }
 
 /** How the logits of a split come about: from TF.js here, from a bundle elsewhere. */
@@ -60,17 +63,18 @@ export async function evaluateCheckpoint(checkpoint: Checkpoint, data: DataSet, 
   try {
     const logitsOf: LogitsOf = (split) => networkLogits(config, weights, { data, split, normalization }, { primitives })
     const evaluation = await evaluateLogits(logitsOf, data)
-    if (config.structuredLayers.length === 0) return { ...evaluation, withoutStructure: null, structure: [] }
+    if (config.structuredLayers.length === 0) return { ...evaluation, withoutStructure: null, structure: [], sampling: null }
     const removed = await networkLogits(config, weights, { data, split: 'test', normalization }, { primitives, structure: 'removed' })
     const structure = await diagnoseStructure(config, weights, { data, split: 'validation', normalization }, primitives)
-    return { ...evaluation, withoutStructure: { split: 'test', ...metricsOf(removed, data.splits.test.labels) }, structure }
+    const sampling = config.sbm === null ? null : await evaluateSampling(config, weights, { data, split: 'test', normalization }, primitives)
+    return { ...evaluation, withoutStructure: { split: 'test', ...metricsOf(removed, data.splits.test.labels) }, structure, sampling }
   } finally {
     tf.dispose([...weights.values()])
   }
 }
 
 /** The figures that need nothing but logits. */
-export async function evaluateLogits(logitsOf: LogitsOf, data: DataSet): Promise<Omit<Evaluation, 'withoutStructure' | 'structure'>> {
+export async function evaluateLogits(logitsOf: LogitsOf, data: DataSet): Promise<Omit<Evaluation, 'withoutStructure' | 'structure' | 'sampling'>> {
   const { validation, test } = data.splits
   const validationLogits = await logitsOf('validation')
   const testLogits = await logitsOf('test')

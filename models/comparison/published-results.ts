@@ -1,4 +1,4 @@
-/** What others report on the same official test splits: shown beside our own figures in a model card, by data-set id. */
+/** What others report on the same official test splits: shown beside our own figures in cards and in the table of the seeds, by data-set id. */
 
 export interface PublishedResult {
   readonly method: string
@@ -53,4 +53,24 @@ export const PUBLISHED: Readonly<Record<string, PublishedTable>> = {
     [0.75, 0.531],
     [0.7172, 0.4983],
   ]),
+}
+
+/** Linear models and nearest neighbors on raw pixels: what a network must beat to have learned anything. */
+export const FLOORS: Readonly<Record<string, PublishedTable>> = {
+  pneumoniamnist: floor('28 pixels', [0.923, 0.803], [0.876, 0.822]),
+  breastmnist: floor('28 pixels', [0.792, 0.756], [0.734, 0.776]),
+  retinamnist: floor('28 pixels', [0.728, 0.503], [0.624, 0.463]),
+  busi128: floor('at 32 pixels', [0.805, 0.801], [0.762, 0.795]),
+  braintumor128: floor('at 32 pixels, block split', [0.899, 0.762], [0.783, 0.739]),
+}
+
+/** Figures as [AUC, accuracy]. */
+function floor(size: string, logistic: readonly [number, number], neighbors: readonly [number, number]): PublishedTable {
+  return {
+    source: `this project's floors, ${size}: softmax regression on 100 principal components, and nearest neighbors`,
+    results: [
+      { method: 'logistic regression (floor)', auc: logistic[0], accuracy: logistic[1] },
+      { method: 'nearest neighbors (floor)', auc: neighbors[0], accuracy: neighbors[1] },
+    ],
+  }
 }
