@@ -33,7 +33,12 @@ const NONE = 'none'
 const EMBEDDED = 'embedded'
 
 const SETTINGS = {
-  host: setting('HOST', '127.0.0.1', text, 'Address to listen on. One that is not of loopback needs `ATTENDING_ALLOW_REMOTE=true`.'),
+  host: setting(
+    'HOST',
+    '127.0.0.1',
+    text,
+    'Address to listen on. One that is not of loopback needs `ATTENDING_ALLOW_REMOTE=true`, as does the DIMSE receiver of the gateway file.',
+  ),
   port: setting('PORT', '8080', integer(0, 65535), 'Port to listen on; 0 takes a free one and prints it.'),
   allowRemote: setting('ALLOW_REMOTE', 'false', flag, 'Whether other machines may reach the server, which asks nobody who they are: put it behind something that does.'),
   dataDir: setting('DATA_DIR', 'data', text, 'Folder of kept predictions, made where missing. A relative path starts at the project.'),
@@ -111,19 +116,24 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   refuseUnknown(environment)
   const parsed = Object.fromEntries(Object.entries(SETTINGS).map(([key, each]) => [key, parseSetting(each, environment[each.name])])) as unknown as Parsed
   const config: Config = { ...parsed, engines: parsed.engines ?? cores }
-  if (!config.allowRemote && !isLoopback(config.host)) {
-    throw new Problem(
-      'settings-invalid',
-      `${SETTINGS.host.name} is not of loopback, and this server asks nobody who they are: set ${SETTINGS.allowRemote.name}=true to allow it all the same`,
-      {
-        setting: SETTINGS.host.name,
-      },
-    )
-  }
+  refuseRemote(config, config.host, SETTINGS.host.name)
   if (config.maxBufferedBytes < config.maxBodyBytes) {
     throw new Problem('settings-invalid', `${SETTINGS.maxBufferedBytes.name} must not be below ${SETTINGS.maxBodyBytes.name}`, { setting: SETTINGS.maxBufferedBytes.name })
   }
   return Object.freeze(config)
+}
+
+/**
+ * Refuses an address that other machines reach, unless the operator said that they may.
+ *
+ * named  which setting, or which part of one, has the address
+ *
+ * Throws: "settings-invalid".
+ */
+export function refuseRemote({ allowRemote }: Pick<Config, 'allowRemote'>, host: string, named: string): void {
+  if (allowRemote || isLoopback(host)) return
+  const detail = `${named} is not of loopback, and this server asks nobody who they are: set ${SETTINGS.allowRemote.name}=true to allow it all the same`
+  throw new Problem('settings-invalid', detail, { setting: named })
 }
 
 function refuseUnknown(environment: Readonly<Record<string, string | undefined>>): void {

@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net'
 import { availableParallelism, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { type Logger, pino } from 'pino'
-import { type Config, readConfig } from './config.ts'
+import { type Config, readConfig, refuseRemote } from './config.ts'
 import type { ResultEnvironment } from './domain/dicom-result.ts'
 import type { GatewayDoor } from './domain/gateway.ts'
 import { toLogFrames } from './domain/log.ts'
@@ -52,6 +52,7 @@ async function main(): Promise<void> {
   const modelsFolder = resolve(ROOT, config.modelsDir)
   const models = await readModels(modelsFolder)
   const gatewaySettings = config.gatewayFile === null ? null : await readGatewayFile(resolve(ROOT, config.gatewayFile), idsOf(models))
+  if (gatewaySettings?.dimse) refuseRemote(config, gatewaySettings.dimse.host, 'dimse.host of the gateway file')
   const { store, lock } = await openStore(config)
   const pool = await startEngines(config, modelsFolder, log)
   const gateway = gatewaySettings === null ? null : await startGateway(config, gatewaySettings, { pool, store, log })

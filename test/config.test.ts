@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { readConfig, settingsTable } from '../src/config.ts'
+import { readConfig, refuseRemote, settingsTable } from '../src/config.ts'
 import type { Problem } from '../src/domain/problem.ts'
 
 const refusal = (environment: Record<string, string>): unknown => {
@@ -72,6 +72,13 @@ describe('the settings', () => {
       expect(refusal({ ATTENDING_HOST: host })).toEqual(['settings-invalid', 'ATTENDING_HOST'])
       expect(readConfig({ ATTENDING_HOST: host, ATTENDING_ALLOW_REMOTE: 'true' }, 2).host).toBe(host)
     }
+  })
+
+  it('take a receiver beyond loopback only with the same flag, and say which address is meant', () => {
+    const refused = (): void => refuseRemote({ allowRemote: false }, '0.0.0.0', 'dimse.host of the gateway file')
+    expect(refused).toThrow(expect.objectContaining({ code: 'settings-invalid', message: expect.stringContaining('dimse.host of the gateway file') }))
+    expect(() => refuseRemote({ allowRemote: true }, '0.0.0.0', 'dimse.host')).not.toThrow()
+    expect(() => refuseRemote({ allowRemote: false }, '127.0.0.1', 'dimse.host')).not.toThrow()
   })
 
   it.each([
