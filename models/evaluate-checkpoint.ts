@@ -52,16 +52,27 @@ export type LogitsOf = (split: SplitName) => Promise<Tensor>
 /**
  * The figures of a checkpoint.
  *
+ * seen  is shown the logits of each split, for curves
+ *
  * Throws: "checkpoint-invalid" without a training record, "shape-mismatch" where the data does not fit the network.
  */
-export async function evaluateCheckpoint(checkpoint: Checkpoint, data: DataSet, { primitives }: Pick<ChosenBackend, 'primitives'>): Promise<Evaluation> {
+export async function evaluateCheckpoint(
+  checkpoint: Checkpoint,
+  data: DataSet,
+  { primitives }: Pick<ChosenBackend, 'primitives'>,
+  seen: (split: SplitName, logits: Tensor) => void = () => {},
+): Promise<Evaluation> {
   const { config } = checkpoint
   const record = trainingRecordOf(checkpoint)
   checkFit(checkpoint, data)
   const { normalization } = record
   const weights = toTfTensors(checkpoint.weights)
   try {
-    const logitsOf: LogitsOf = (split) => networkLogits(config, weights, { data, split, normalization }, { primitives })
+    const logitsOf: LogitsOf = async (split) => {
+      const logits = await networkLogits(config, weights, { data, split, normalization }, { primitives })
+      seen(split, logits)
+      return logits
+    }
     const evaluation = await evaluateLogits(logitsOf, data)
     if (config.structuredLayers.length === 0) return { ...evaluation, withoutStructure: null, structure: [], sampling: null }
     const removed = await networkLogits(config, weights, { data, split: 'test', normalization }, { primitives, structure: 'removed' })

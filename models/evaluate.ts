@@ -1,5 +1,5 @@
 /** `npm run evaluate`: a bundle or a checkpoint and a data file in, its figures as one JSON document out. */
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import type { DecodedImage } from '../src/domain/image.ts'
 import { Problem } from '../src/domain/problem.ts'
 import { toInputTensor } from '../src/imaging/to-input-tensor.ts'
@@ -14,7 +14,8 @@ import { type InputShape, TRAINING_FIT } from './data/read-image-folder.ts'
 import { evaluateCheckpoint, evaluateLogits } from './evaluate-checkpoint.ts'
 import { evaluateExplanations } from './explanations/evaluate-explanations.ts'
 import { metricsOf } from './metrics.ts'
-import { trainingRecordOf } from './training/training-record.ts'
+import { evaluationReport, type ReportSubject } from './report/evaluation-report.ts'
+import { type TrainingRecord, trainingRecordOf } from './training/training-record.ts'
 
 const HELP = `npm run evaluate -- <bundle folder or checkpoint.safetensors> --data <file.npz | table.csv> [options]
 
@@ -27,6 +28,7 @@ A bundle runs as it is served, in ONNX Runtime, each image through the server's 
   --images DIR         of a table: where its images lie (default: the table's folder)
   --cache DIR          of a table: keep the decoded images there for the next run (they are pictures of patients)
   --backend NAME       of a checkpoint: ${BACKEND_NAMES.join(', ')} (default: the first that starts)
+  --report FILE        also write an HTML page with ROC, reliability and learning curves, which needs nothing beside it
   --explanations       measure the maps of a bundle instead; has options of its own: --explanations --help
   --help               this text
 `
@@ -37,6 +39,7 @@ const OPTIONS = {
   images: { type: 'string' },
   cache: { type: 'string' },
   backend: { type: 'string' },
+  report: { type: 'string' },
   help: { type: 'boolean' },
 } as const
 
@@ -54,23 +57,42 @@ async function evaluate(args: readonly string[]): Promise<string> {
   const options = { allowed: values['allow-data'] ?? [], folder: values.images ?? null, cacheFolder: values.cache ?? null }
   /** A table is read as the model wants it: its input, its classes in their order. */
   const open: OpenData = (input, classes) => openDataSet(file, { ...options, input, classes })
-  const report = isFolder(model) ? await reportOfBundle(model, open) : await reportOfCheckpoint(model, open, values.backend)
-  return `${JSON.stringify(report, null, 2)}\n`
+  const { figures, subject } = isFolder(model) ? await evaluateBundle(model, open) : await evaluateFile(model, open, values.backend)
+  if (values.report !== undefined) writeFileSync(values.report, evaluationReport(subject))
+  return `${JSON.stringify(figures, null, 2)}\n`
+}
+
+interface Evaluated {
+  /** What is printed. */
+  readonly figures: object
+  /** What the page is made of. */
+  readonly subject: ReportSubject
 }
 
 type OpenData = (input: InputShape, classes: readonly string[]) => Promise<DataSet>
 
-async function reportOfCheckpoint(file: string, open: OpenData, backendName: string | undefined): Promise<object> {
+async function evaluateFile(file: string, open: OpenData, backendName: string | undefined): Promise<Evaluated> {
   const checkpoint = readCheckpoint(readOrThrow(file))
   const backend = await chooseBackend(backendName === undefined ? null : parseBackendName(backendName))
-  const { recipe, seed, selectedEpoch, data: trainedOn } = trainingRecordOf(checkpoint)
+  const { recipe, seed, selectedEpoch, data: trainedOn, curves } = trainingRecordOf(checkpoint)
   const { channels, imageSize } = checkpoint.config
   const data = await open({ channels: channels === 3 ? 3 : 1, height: imageSize, width: imageSize, ...TRAINING_FIT }, trainedOn.classes)
   const model = { recipe, seed, selectedEpoch, network: checkpoint.config.network }
-  return { model, data: dataFacts(data, trainedOn.sha256), runtime: backend.description, ...(await evaluateCheckpoint(checkpoint, data, backend)) }
+  const seen = new Map<SplitName, Tensor>()
+  const evaluation = await evaluateCheckpoint(checkpoint, data, backend, (split, logits) => seen.set(split, logits))
+  return {
+    figures: { model, data: dataFacts(data, trainedOn.sha256), runtime: backend.description, ...evaluation },
+    subject: { title: `${recipe}, seed ${seed}`, facts: { network: checkpoint.config.network, runtime: backend.description }, data, evaluation, testLogits: testOf(seen), curves },
+  }
 }
 
-async function reportOfBundle(folder: string, open: OpenData): Promise<object> {
+function testOf(seen: ReadonlyMap<SplitName, Tensor>): Tensor {
+  const logits = seen.get('test')
+  if (logits === undefined) throw new RangeError('the test split was not evaluated')
+  return logits
+}
+
+async function evaluateBundle(folder: string, open: OpenData): Promise<Evaluated> {
   const bundle = await loadBundle(folder)
   try {
     const { manifest } = bundle
@@ -81,10 +103,27 @@ async function reportOfBundle(folder: string, open: OpenData): Promise<object> {
     }
     const trainedOn = (manifest.training?.['data'] as { sha256?: string } | undefined)?.sha256 ?? null
     const model = { id: manifest.id, version: manifest.version, network: manifest.network, graphSha256: manifest.graph.sha256 }
-    const evaluation = await evaluateLogits((split) => bundleLogits(bundle, data, split, false), data)
+    const seen = new Map<SplitName, Tensor>()
+    const figures = await evaluateLogits(async (split) => {
+      const logits = await bundleLogits(bundle, data, split, false)
+      seen.set(split, logits)
+      return logits
+    }, data)
     const removed = manifest.structure === null ? null : await bundleLogits(bundle, data, 'test', true)
-    const withoutStructure = removed === null ? null : { split: 'test', ...metricsOf(removed, data.splits.test.labels) }
-    return { model, data: dataFacts(data, trainedOn), runtime: bundle.runtime, ...evaluation, withoutStructure }
+    const withoutStructure = removed === null ? null : { split: 'test' as const, ...metricsOf(removed, data.splits.test.labels) }
+    const evaluation = { ...figures, withoutStructure }
+    const curves = (manifest.training?.['curves'] as TrainingRecord['curves'] | undefined) ?? null
+    return {
+      figures: { model, data: dataFacts(data, trainedOn), runtime: bundle.runtime, ...evaluation },
+      subject: {
+        title: `${manifest.id} ${manifest.version}`,
+        facts: { network: manifest.network, 'SHA-256 of the graph': manifest.graph.sha256, runtime: bundle.runtime },
+        data,
+        evaluation,
+        testLogits: testOf(seen),
+        curves,
+      },
+    }
   } finally {
     await bundle.release()
   }

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -21,7 +21,9 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }))
 /** The command's JSON. */
 function evaluate(model: string, dataFile: string, sha256: string): Record<string, unknown> {
   const script = resolve(import.meta.dirname, '../../models/evaluate.ts')
-  const { stdout, stderr } = spawnSync(process.execPath, [script, model, '--data', dataFile, '--allow-data', sha256, '--backend', 'wasm'], { encoding: 'utf8' })
+  const { stdout, stderr } = spawnSync(process.execPath, [script, model, '--data', dataFile, '--allow-data', sha256, '--backend', 'wasm', '--report', `${model}.html`], {
+    encoding: 'utf8',
+  })
   expect(stderr).toBe('')
   return JSON.parse(stdout)
 }
@@ -54,6 +56,13 @@ describe('npm run evaluate', () => {
     const ofBundle = evaluate(bundle, dataFile, sha256)
     expect(ofBundle).toMatchObject({ model: { id: 'tiny-v1', network: 'dcmm-vit' }, data: { sameAsTraining: true }, runtime: expect.stringContaining('onnxruntime') })
     expect(ofBundle['confusion']).toEqual(ofCheckpoint['confusion'])
+    for (const model of [checkpointFile, bundle]) {
+      const page = readFileSync(`${model}.html`, 'utf8')
+      expect(page.match(/<svg /g)).toHaveLength(4)
+      expect(page).toContain('Research use only')
+      expect(page).toContain((ofBundle['test'] as { auc: number }).auc.toFixed(3))
+      expect(page).not.toMatch(/<script|https?:|src=/)
+    }
     for (const figures of ['test', 'validation', 'calibrated', 'withoutStructure']) {
       const expected = ofCheckpoint[figures] as Record<string, number>
       const actual = ofBundle[figures] as Record<string, number>
