@@ -13,11 +13,16 @@ export interface DefaultMap {
 
 /**
  * The preferred map: where readers marked regions the one that points into most of them, of equal ones the one with more mass in them; else the
- * one whose order takes the class away soonest and brings it back soonest, the mean of both baselines.
+ * one whose order takes the class away soonest and brings it back soonest, the mean of both baselines. A map that hardly changes when the network's
+ * weights are drawn anew tells of the image and not of the network: it is preferred only where every map is so.
+ *
+ * hasForgotten  by map, of the test with random weights; null where that was not made
  *
  * Throws: "parameter-invalid" where neither was measured.
  */
-export function chooseDefault({ maps, random }: Summary, prior: PlaceSummary | null): DefaultMap {
+export function chooseDefault({ maps: all, random }: Summary, prior: PlaceSummary | null, hasForgotten: Readonly<Record<string, boolean>> | null): DefaultMap {
+  const sound = Object.entries(all).filter(([name]) => hasForgotten?.[name] !== false)
+  const maps = sound.length === 0 ? all : Object.fromEntries(sound)
   const placed = Object.entries(maps).flatMap(([map, { localization }]) => (localization === null ? [] : [{ map, localization }]))
   const [found] = placed.sort((a, b) => b.localization.pointing - a.localization.pointing || b.localization.massAccuracy - a.localization.massAccuracy)
   if (found !== undefined && prior !== null) {

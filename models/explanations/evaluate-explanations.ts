@@ -76,7 +76,10 @@ export async function evaluateExplanations(args: readonly string[], report: (lin
   const bundle = await openBundle(files)
   try {
     const setting = { bundle, files, data, annotations, images, curves, seed: integer('seed', values.seed), report }
-    const document = { ...(await measureSplits(setting)), ...(await measureWeights(setting, integer('forget', values.forget), listOf(values.seeds))) }
+    const { splits, prior } = await measureSplits(setting)
+    const weights = await measureWeights(setting, integer('forget', values.forget), listOf(values.seeds))
+    const { model, data: facts, seed, ...measured } = splits
+    const document = { model, data: facts, seed, default: chooseDefault(splits.validation, prior, weights.randomization?.hasForgotten ?? null), ...measured, ...weights }
     return `${JSON.stringify(document, null, 2)}\n`
   } finally {
     await bundle.release()
@@ -84,22 +87,22 @@ export async function evaluateExplanations(args: readonly string[], report: (lin
 }
 
 /** The maps of the bundle itself, on validation and test. */
-async function measureSplits(setting: Setting): Promise<object> {
+async function measureSplits(setting: Setting) {
   const { bundle, data, annotations, seed } = setting
   const { manifest } = bundle
   const validation = await measureSplit(setting, 'validation')
   const test = await measureSplit(setting, 'test')
   const baselines = annotations === null ? null : baselinesOf(setting, annotations)
   const onValidation = summarize(validation)
-  return {
+  const splits = {
     model: { id: manifest.id, version: manifest.version, graphSha256: manifest.graph.sha256 },
     data: { id: data.facts.id, sha256: data.sha256, annotation: annotations?.kind ?? null },
     seed,
-    default: chooseDefault(onValidation, baselines?.validation.prior ?? null),
     validation: onValidation,
     test: summarize(test, (name) => bestThresholdOf(validation, name)),
     baselines,
   }
+  return { splits, prior: baselines?.validation.prior ?? null }
 }
 
 function imagesOf({ images, data }: Setting, split: SplitName): number {
@@ -159,7 +162,7 @@ function baselinesOf(setting: Setting, annotations: Annotations): Record<'valida
 }
 
 /** What becomes of the maps under other weights and other masks. */
-async function measureWeights(setting: Setting, count: number, seeds: readonly string[]): Promise<object> {
+async function measureWeights(setting: Setting, count: number, seeds: readonly string[]) {
   const { bundle, files, data, seed, report } = setting
   const inputs = Array.from({ length: Math.min(count, data.splits.test.count) }, (_, index) => inputOf(setting, 'test', index))
   if (inputs.length === 0) return { randomization: null, seeds: null, masks: null }

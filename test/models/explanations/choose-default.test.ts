@@ -34,7 +34,7 @@ const summary = (maps: Summary['maps']): Summary => ({
 describe('chooseDefault', () => {
   it('takes the map that points best, of equal ones the one with more mass, and holds it against the prior', () => {
     const found = summary({ attention: map({ localization: place(0.4, 0.3) }), evidence: map({ localization: place(0.4, 0.5) }), degree: map({ localization: place(0.2, 0.9) }) })
-    expect(chooseDefault(found, place(0.406, 0.2))).toEqual({
+    expect(chooseDefault(found, place(0.406, 0.2), null)).toEqual({
       map: 'evidence',
       by: 'pointing, then relevance mass',
       value: 0.4,
@@ -48,12 +48,22 @@ describe('chooseDefault', () => {
       attention: map({ faithfulness: { mean: curve(0.4, 0.9), blur: curve(0.5, 0.5) } }), // (.5 + 0) / 2
       evidence: map({ faithfulness: { mean: curve(0.4, 0.6), blur: curve(0.3, 0.9) } }), // (.2 + .6) / 2
     })
-    const chosen = chooseDefault(found, null)
+    const chosen = chooseDefault(found, null, null)
     expect(chosen).toMatchObject({ map: 'evidence', by: 'insertion minus deletion', baseline: { name: 'random order', value: 0.125 }, beatsBaseline: true })
     expect(chosen.value).toBeCloseTo(0.4, 12)
   })
 
+  it('prefers no map that hardly changes with random weights, unless every map is so', () => {
+    const found = summary({
+      rollout: map({ faithfulness: { mean: curve(0.2, 0.9), blur: curve(0.2, 0.9) } }),
+      delta: map({ faithfulness: { mean: curve(0.4, 0.6), blur: curve(0.4, 0.6) } }),
+    })
+    expect(chooseDefault(found, null, { rollout: false, delta: true }).map).toBe('delta')
+    expect(chooseDefault(found, null, { delta: true }).map).toBe('rollout')
+    expect(chooseDefault(found, null, { rollout: false, delta: false }).map).toBe('rollout')
+  })
+
   it('refuses to choose where nothing was measured', () => {
-    expect(() => chooseDefault(summary({ attention: map({}) }), null)).toThrow(expect.objectContaining({ code: 'parameter-invalid' }))
+    expect(() => chooseDefault(summary({ attention: map({}) }), null, null)).toThrow(expect.objectContaining({ code: 'parameter-invalid' }))
   })
 })
