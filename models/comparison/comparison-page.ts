@@ -1,7 +1,7 @@
 /** The records of all runs in, the page of the table of the seeds out. */
 import { COMPARED_SETS, COMPARED_STRUCTURES, type ComparedSet, type ComparedStructure, comparisonRecipe } from '../recipes/comparison.ts'
 import { type PairedDifference, pairedDifference, spreadOf } from './compare-runs.ts'
-import { FLOORS, PUBLISHED } from './published-results.ts'
+import { FLOORS, PUBLISHED, REMARKS } from './published-results.ts'
 import type { RunRecord } from './run-record.ts'
 
 /** How many seeds a set is to have: the larger images cost more. */
@@ -40,6 +40,7 @@ function section(set: ComparedSet, records: readonly RunRecord[]): string {
     mainTable(rows),
     '',
     verdict(rows),
+    ...remark(set),
     ...structureTable(rows),
     ...samplingTable(rows),
     ...published(set),
@@ -93,6 +94,11 @@ function verdict(rows: readonly Row[]): string {
     ...(worse.length === 0 ? [] : [`Worse: ${worse.join('; ')}.`]),
     ...(alike.length === 0 ? [] : [`Not to be told apart from it: ${alike.join('; ')}.`]),
   ].join(' ')
+}
+
+function remark({ dataSet }: ComparedSet): string[] {
+  const text = REMARKS[dataSet]
+  return text === undefined ? [] : ['', text]
 }
 
 /** How alive and used the structure of the DCMM networks is. */

@@ -65,4 +65,11 @@ describe('the table of the seeds', () => {
     expect(comparisonPage([...plain.slice(0, 1), ...runs('sbm-vit-tiny-patch4-28.compare-breast', 0.9)])).toContain('One seed of each: nothing can be said')
     expect(comparisonPage(plain)).toContain('Unfinished: 5 seeds are to come')
   })
+
+  it('tells with each set that has runs what must be known before its figures are compared', () => {
+    const retina = comparisonPage(runs('vit-tiny-patch4-28.compare-retina', 0.75))
+    expect(retina).toContain('carries little signal: the linear floor already beats both ResNet-18 rows')
+    expect(retina).not.toContain('42 of them malignant')
+    expect(comparisonPage(plain)).toContain('42 of them malignant')
+  })
 })
