@@ -3,6 +3,7 @@
 import { PUBLISHED } from '../models/comparison/published-results.ts'
 import type { Interval } from '../models/metrics.ts'
 import type { NetworkConfig } from '../models/network-config.ts'
+import { deadReason } from '../models/training/structure-diagnostics.ts'
 import type { TrainingRecord } from '../models/training/training-record.ts'
 import type { Manifest } from '../src/domain/manifest.ts'
 import type { GraphEvaluation } from './evaluate-graph.ts'
@@ -101,6 +102,11 @@ function structureSection({ manifest, record, evaluation }: CardSource): string 
     parts.push(table(['test split', 'AUC', 'accuracy', 'NLL'], rows))
   }
   const last = record.curves.find(({ epoch }) => epoch === record.selectedEpoch)
+  const dead = (last?.structure ?? []).flatMap((layer) => {
+    const reason = deadReason(layer)
+    return reason === null ? [] : [`layer ${layer.layer}: ${reason}`]
+  })
+  if (dead.length > 0) parts.push(`**The structure is dead: ${dead.join('; ')}.** Such a model is a plain ViT that draws maps; do not read them as communities that it uses.`)
   for (const layer of last?.structure ?? []) {
     const facts = Object.entries(layer).map(([name, value]) => [name, typeof value === 'number' ? String(Number(value.toPrecision(4))) : String(value)])
     parts.push(`Measured on validation images in the selected epoch:\n\n${table(['', ''], facts)}`)

@@ -1,6 +1,7 @@
 /** Steps and epochs of a training in, lines for the person at the terminal out. */
 
 import type { TrainingEvent } from './run-training.ts'
+import { deadReason } from './structure-diagnostics.ts'
 import type { EpochRecord } from './training-record.ts'
 
 export interface ProgressPrinter {
@@ -65,6 +66,7 @@ export function epochLine(record: EpochRecord, epochs: number): string {
 function structureText(diagnostics: EpochRecord['structure'][number]): string {
   if ('density' in diagnostics) return `layer ${diagnostics.layer}: density ${diagnostics.density.toFixed(3)}`
   const { layer, zeroDegreeShare, meanDegree, largestClassTokenBias, classTokenBiasSpread, effectiveCommunities, membershipConfidence, distinctCommunities } = diagnostics
-  const warning = zeroDegreeShare === 1 ? ' DEAD: every degree is zero, this is a plain ViT' : ''
+  const dead = deadReason(diagnostics)
+  const warning = dead === null ? '' : ` DEAD: ${dead}`
   return `layer ${layer}: zero degrees ${zeroDegreeShare.toFixed(2)} mean degree ${meanDegree.toFixed(3)} class-token bias max ${largestClassTokenBias.toFixed(2)} spread ${classTokenBiasSpread.toFixed(3)} communities ${effectiveCommunities.toFixed(1)} of which in one image ${distinctCommunities.toFixed(1)}, confidence ${membershipConfidence.toFixed(2)}${warning}`
 }

@@ -33,6 +33,23 @@ export interface SbmDiagnostics {
 
 export type StructureDiagnostics = readonly (DcmmDiagnostics | SbmDiagnostics)[]
 
+/** A bias that no softmax feels: attention changes by less than a twentieth. */
+const UNFELT_BIAS = 0.05
+/** Nearly every edge there, or nearly none but the forced ones. */
+const DENSE = 0.99
+const EMPTY = 0.001
+
+/** Why a layer's structure does nothing, in words for a card or a terminal; null where it does something. Source of the signs: models 4.1, P1 to P5. */
+export function deadReason(layer: StructureDiagnostics[number]): string | null {
+  if ('density' in layer) {
+    if (layer.density >= DENSE) return `its masks keep ${(100 * layer.density).toFixed(1)} % of the edges: it is plain attention`
+    return layer.density <= EMPTY ? 'its masks keep no edge but the forced ones' : null
+  }
+  if (layer.zeroDegreeShare === 1) return 'every degree is exactly zero: no gradient can bring it back'
+  if (Math.abs(layer.largestClassTokenBias) < UNFELT_BIAS) return `its largest class-token bias is ${layer.largestClassTokenBias.toFixed(3)}: the softmax does not feel it`
+  return null
+}
+
 /** Images looked at: enough for means that steer, few enough for every epoch. */
 const IMAGES = 128
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { diagnoseDcmm } from '../../../models/training/structure-diagnostics.ts'
+import { deadReason, diagnoseDcmm } from '../../../models/training/structure-diagnostics.ts'
 import { tensorOf } from '../../../src/tensor/tensor.ts'
 
 describe('diagnoseDcmm', () => {
@@ -26,5 +26,31 @@ describe('diagnoseDcmm', () => {
       zeroDegreeShare: 1,
       largestClassTokenBias: 0,
     })
+  })
+})
+
+describe('deadReason', () => {
+  const alive = {
+    layer: 5,
+    zeroDegreeShare: 0.3,
+    meanDegree: 0.5,
+    largestClassTokenBias: 2.4,
+    classTokenBiasSpread: 0.2,
+    effectiveCommunities: 5,
+    membershipConfidence: 0.4,
+    distinctCommunities: 4,
+  }
+
+  it('leaves a structure alone that the softmax feels, dense or sparse', () => {
+    expect([alive, { layer: 0, density: 0.2 }].map(deadReason)).toEqual([null, null])
+  })
+
+  it.each([
+    ['degrees that are all zero', { ...alive, zeroDegreeShare: 1, largestClassTokenBias: 0 }, 'exactly zero'],
+    ['a bias that is not felt', { ...alive, largestClassTokenBias: 0.02 }, '0.020'],
+    ['masks that keep everything', { layer: 1, density: 0.999 }, '99.9 %'],
+    ['masks that keep nothing', { layer: 1, density: 0 }, 'no edge'],
+  ])('names %s', (_sign, layer, words) => {
+    expect(deadReason(layer)).toContain(words)
   })
 })
