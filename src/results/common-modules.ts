@@ -99,7 +99,15 @@ export function writeResult(context: ResultContext, { kind, map, sopClassUid, so
     SOPClassUID: sopClassUid,
     SOPInstanceUID: sopInstanceUid,
   }
-  return { kind, map, studyInstanceUid: context.source.studyInstanceUid, seriesInstanceUid: seriesUid(context, kind), sopClassUid, sopInstanceUid, bytes: writePart10(instance, { copied }) }
+  return {
+    kind,
+    map,
+    studyInstanceUid: context.source.studyInstanceUid,
+    seriesInstanceUid: seriesUid(context, kind),
+    sopClassUid,
+    sopInstanceUid,
+    bytes: writePart10(instance, { copied }),
+  }
 }
 
 /** The source's attributes that a result repeats. */
