@@ -59,6 +59,8 @@ const OPTIONS = {
 const EXIT = { done: 0, commandFailed: 1, someFailed: 2, nothingThere: 3 } as const
 /** What a run knows of itself, inside the output folder. */
 const RECORDS = '.attending-batch'
+/** Marks, among the records, a folder of results of nobody. */
+const DEIDENTIFIED = 'deidentified'
 const RESULTS = 'results.json'
 const MAX_FILE_BYTES = 2 ** 31 - 1
 /** How often a file may take the whole process down before it is left alone. */
@@ -210,11 +212,30 @@ interface Road {
 
 async function openRoad({ modelsFolder, modelId, rules, output, deidentification }: Command): Promise<Road> {
   await mkdir(join(output, RECORDS), { recursive: true, mode: 0o700 })
+  await claimOutput(join(output, RECORDS), deidentification !== null)
   const wanted = modelId === null ? rules.rules.flatMap(({ action }) => ('model' in action ? [action.model] : [])) : [modelId]
   const bundles = new Map<string, Bundle>()
   for (const id of new Set(wanted)) bundles.set(id, await loadBundle(join(modelsFolder, id)))
   const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string }
   return { bundles, software: `attending ${version}`, createdAt: deidentification === null ? await startOf(join(output, RECORDS, 'run')) : DUMMY_TIME }
+}
+
+/**
+ * One folder holds results of patients or results of nobody: whoever shares the second must not share the first along with them.
+ *
+ * Throws: "parameter-invalid" where the folder was begun in the other manner.
+ */
+async function claimOutput(records: string, isDeidentified: boolean): Promise<void> {
+  const names = await readdir(records)
+  const wasDeidentified = names.includes(DEIDENTIFIED)
+  if (names.length > 0 && wasDeidentified !== isDeidentified) {
+    throw new Problem(
+      'parameter-invalid',
+      `the output folder holds results of ${wasDeidentified ? 'nobody' : 'patients'}: de-identified and other results need folders of their own`,
+      { parameter: 'output' },
+    )
+  }
+  if (isDeidentified) await writeFile(join(records, DEIDENTIFIED), '', { mode: 0o600 })
 }
 
 /** The time at which the file was made, which is now where it is made now: a record of the run, not a clock. */

@@ -165,6 +165,12 @@ describe('npm run batch', () => {
     for (const file of objects('again')) expect(readFileSync(join(outputFolder('again'), file)).equals(readFileSync(join(outputFolder('nobody'), file)))).toBe(true)
     expect((await batch('--input', private_, '--output', outputFolder('shown'), ...more, '--pixels-are-clean')).status).toBe(0)
     expect(results('shown').images[0].results.map(({ kind }: { kind: string }) => kind)).toContain('sc')
+    // Neither manner adds to a folder of the other.
+    const identified = ['--input', private_, '--models', models, '--model', TINY_DCMM]
+    expect((await batch(...identified, '--output', outputFolder('patients'))).status).toBe(0)
+    expect(await batch('--input', private_, '--output', outputFolder('patients'), ...more)).toMatchObject({ status: 1, stderr: expect.stringContaining('results of patients') })
+    expect(await batch(...identified, '--output', outputFolder('nobody'))).toMatchObject({ status: 1, stderr: expect.stringContaining('results of nobody') })
+    expect(objects('nobody')).toEqual(objects('again'))
     for (const wrong of [['--deidentify'], ['--pixels-are-clean'], ['--deidentify', '--deidentify-key', join(folder, 'absent')]]) {
       expect((await batch('--input', private_, '--output', outputFolder('wrong'), '--models', models, '--model', TINY_DCMM, ...wrong)).status).toBe(1)
     }
