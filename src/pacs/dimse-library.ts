@@ -1,7 +1,11 @@
 /** dcmjs-dimse, with its loggers silenced: they would print AE titles and values of attributes. Every import of the package goes through here. */
-import { log as dcmjsLog } from 'dcmjs'
+import { createRequire } from 'node:module'
 import dimse from 'dcmjs-dimse'
 import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from './build-file-meta.ts'
+
+// It requires dcmjs, and so gets the CommonJS build: another copy than the one that an import gets, with loggers of its own.
+const requireOfDimse = createRequire(createRequire(import.meta.url).resolve('dcmjs-dimse'))
+const { log: dcmjsLog } = requireOfDimse('dcmjs') as typeof import('dcmjs')
 
 dimse.log.setLevel('silent')
 dcmjsLog.setLevel('silent')
