@@ -4,7 +4,7 @@ import type { Random } from './random.ts'
 type Mutation = (bytes: Uint8Array, random: Random) => Uint8Array
 
 /** Numbers at which readers break: zeros, ones, signs, limits of each width. */
-const EDGES = [0, 1, 2, 7, 8, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xfffe, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fff0, 0xffff_ffff]
+export const EDGES = [0, 1, 2, 7, 8, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xfffe, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fff0, 0xffff_ffff]
 
 const VRS = ['AE', 'CS', 'DS', 'IS', 'OB', 'OW', 'SQ', 'UN', 'US', 'UL', 'UT', 'ZZ', '\0\0']
 

@@ -18,3 +18,8 @@ export function createRandom(seed: number): Random {
   const below = (limit: number): number => next() % limit
   return { below, pick: (choices) => choices[below(choices.length)]! }
 }
+
+/** The numbers of a case: neighbors begin far from each other. */
+export function createCaseRandom(number: number): Random {
+  return createRandom(Math.imul(number + 1, 0x9e3779b1))
+}

@@ -1,14 +1,13 @@
 /**
- * `npm run fuzz -- dicom [--cases N] [--from N] [--seconds S] [--json]`: spoilt files into the decoder of a worker, a watchdog beside it.
+ * `npm run fuzz -- TARGET [--cases N] [--from N] [--seconds S] [--json]`: spoilt input into a reader or a door in a worker, a watchdog beside it.
  *
- * Prints how many were decoded, refused and found. A find is a crash, an error that is no Problem, a case that no limit ends (4 s),
- * or memory that grows without bound; its number is printed, and makes the same file again.
+ * Prints how many cases were taken, refused and found. A find is a crash, an error that is no Problem, a case that no limit ends (4 s),
+ * or memory that grows without bound; its number is printed, and makes the same case again.
  */
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { BASE_LIMIT_MS } from '../../src/imaging/codec-thread.ts'
-import { buildDicomSeeds } from './dicom-seeds.ts'
-import { buildCase, runCase } from './fuzz-dicom.ts'
+import { FUZZ_TARGETS, type FuzzOutcome } from './fuzz-target.ts'
 
 /** The decoder gives up a codestream by itself, after `limitOfFrame`; what lasts longer than that and a new codec's start, nothing stops. */
 const HANG_MS = 2 * BASE_LIMIT_MS
@@ -22,7 +21,7 @@ interface Find {
 
 interface Report {
   readonly cases: number
-  readonly decoded: number
+  readonly taken: number
   readonly refused: Readonly<Record<string, number>>
   readonly finds: readonly Find[]
   readonly seconds: number
@@ -30,23 +29,26 @@ interface Report {
   readonly residentMiB: { readonly first: number; readonly last: number }
 }
 
-type Message = { readonly number: number; readonly outcome: Awaited<ReturnType<typeof runCase>>; readonly ms: number }
+type Message = { readonly number: number; readonly outcome: FuzzOutcome; readonly ms: number }
 
 interface Range {
+  /** One of FUZZ_TARGETS. */
+  readonly target: string
   readonly from: number
   readonly to: number
 }
 
 /** In the worker: case after case, its number told before it is run so that a hang has a name. */
-async function work({ from, to }: Range, current: Int32Array): Promise<void> {
-  const seeds = await buildDicomSeeds()
+async function work({ target, from, to }: Range, current: Int32Array): Promise<void> {
+  const fuzzed = await FUZZ_TARGETS[target]!.open()
   for (let number = from; number < to; number++) {
-    const bytes = buildCase(seeds, number)
     Atomics.store(current, 0, number)
     const start = performance.now()
-    const outcome = await runCase(bytes)
+    const outcome = await fuzzed.run(number)
     parentPort?.postMessage({ number, outcome, ms: performance.now() - start } satisfies Message)
   }
+  const left = await fuzzed.close()
+  if (left !== null) parentPort?.postMessage({ number: to - 1, outcome: { kind: 'find', what: left }, ms: 0 } satisfies Message)
 }
 
 /** One worker's life: to the end of the range, to where `onMessage` has had enough, or to the case that hangs or kills it, which is returned. */
@@ -83,11 +85,11 @@ let interrupted = false
 /** The person who waits wants to see that it moves. */
 const PROGRESS_MS = 5000
 
-async function fuzz({ from, to }: Range, limitMs: number): Promise<Report> {
+async function fuzz({ target, from, to }: Range, limitMs: number): Promise<Report> {
   const refused: Record<string, number> = {}
   const finds: Find[] = []
   const start = performance.now()
-  let [decoded, slowestMs, done] = [0, 0, from]
+  let [taken, slowestMs, done] = [0, 0, from]
   const residentBytes: number[] = []
   let told = start
   const tellProgress = (number: number): void => {
@@ -102,7 +104,7 @@ async function fuzz({ from, to }: Range, limitMs: number): Promise<Report> {
     if (isOver) return 'enough'
     done = number + 1
     tellProgress(number)
-    if (outcome.kind === 'decoded') decoded++
+    if (outcome.kind === 'taken') taken++
     else if (outcome.kind === 'refused') refused[outcome.code] = (refused[outcome.code] ?? 0) + 1
     else finds.push({ case: number, what: outcome.what })
     slowestMs = Math.max(slowestMs, ms)
@@ -115,22 +117,22 @@ async function fuzz({ from, to }: Range, limitMs: number): Promise<Report> {
     return isOver ? 'enough' : 'go on'
   }
   while (done < to && !isOver) {
-    const suspect = await runWorker({ from: done, to }, onMessage)
+    const suspect = await runWorker({ target, from: done, to }, onMessage)
     if (suspect !== null && suspect.case < done) throw new Error(`the worker did not start: ${suspect.what}`)
     if (suspect !== null) done = suspect.case + 1
     // on a busy machine a case may wait longer than it works: it is a find only if it fails again, alone and with more time
-    const find = suspect === null ? null : await runWorker({ from: suspect.case, to: done }, onMessage, 10 * HANG_MS)
+    const find = suspect === null ? null : await runWorker({ target, from: suspect.case, to: done }, onMessage, 10 * HANG_MS)
     if (find !== null) finds.push(find)
   }
   const inMiB = (bytes = process.memoryUsage.rss()): number => Math.round(bytes / 2 ** 20)
   const residentMiB = { first: inMiB(residentBytes[0]), last: inMiB(residentBytes.at(-1)) }
-  return { cases: done - from, decoded, refused, finds, seconds: (performance.now() - start) / 1000, slowestMs, residentMiB }
+  return { cases: done - from, taken, refused, finds, seconds: (performance.now() - start) / 1000, slowestMs, residentMiB }
 }
 
-function print(report: Report): void {
+function print(target: string, report: Report): void {
   const lines = [
     `${report.cases} cases in ${report.seconds.toFixed(1)} s, slowest ${report.slowestMs.toFixed(0)} ms, resident ${report.residentMiB.first} MiB at first, ${report.residentMiB.last} MiB at last`,
-    `  ${report.decoded} decoded`,
+    `  ${report.taken} ${FUZZ_TARGETS[target]!.taken}`,
     ...Object.entries(report.refused)
       .sort(([, a], [, b]) => b - a)
       .map(([code, count]) => `  ${count} refused: ${code}`),
@@ -140,10 +142,14 @@ function print(report: Report): void {
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
-const HELP = `npm run fuzz -- dicom [--cases N] [--from N] [--json]
+const HELP = `npm run fuzz -- TARGET [--cases N] [--from N] [--seconds S] [--json]
 
-Reads N mutated DICOM files and tells every crash, hang and unbounded growth. A case is its number: --from N repeats it.
+Runs N spoilt cases and tells every crash, hang and unbounded growth. A case is its number: --from N repeats it.
 Ctrl-C ends it with the report so far.
+
+${Object.entries(FUZZ_TARGETS)
+  .map(([name, { cases }]) => `  ${name.padEnd(11)} ${cases}`)
+  .join('\n')}
 
   --cases N   how many (default 20000)
   --from N    the number of the first (default 0)
@@ -166,8 +172,9 @@ async function main(): Promise<void> {
     process.stdout.write(HELP)
     return
   }
+  const target = positionals.join()
   const [cases, from, seconds] = [Number(values.cases), Number(values.from), Number(values.seconds)]
-  if (positionals.join() !== 'dicom' || !Number.isInteger(cases) || !Number.isInteger(from) || !(seconds > 0)) {
+  if (!Object.hasOwn(FUZZ_TARGETS, target) || !Number.isInteger(cases) || !Number.isInteger(from) || !(seconds > 0)) {
     process.stderr.write(HELP)
     process.exitCode = 2
     return
@@ -175,9 +182,9 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => {
     interrupted = true
   })
-  const report = await fuzz({ from, to: from + cases }, 1000 * seconds)
+  const report = await fuzz({ target, from, to: from + cases }, 1000 * seconds)
   if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
-  else print(report)
+  else print(target, report)
   process.exitCode = report.finds.length === 0 ? 0 : 1
 }
 
