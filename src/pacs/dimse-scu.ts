@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import type { ResultObject } from '../domain/job.ts'
 import { Problem } from '../domain/problem.ts'
-import { association, Client, constants, Dataset, type DimseRequest, type DimseResponse, MAX_PDU_BYTES, requests } from './dimse-library.ts'
+import { type Association, association, Client, constants, Dataset, type DimseRequest, type DimseResponse, MAX_PDU_BYTES, requests } from './dimse-library.ts'
 import { PduGuard } from './pdu-guard.ts'
 import type { DimsePeer, RetrieveKey } from './peers.ts'
 import { readFileMeta } from './read-file-meta.ts'
@@ -10,6 +10,10 @@ import { readFileMeta } from './read-file-meta.ts'
 const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1'
 /** Of one answer of a peer: identifiers, never images. */
 const MAX_ANSWER_BYTES = 1024 * 1024
+/** Archives announce 4096 and more, or 0 for any; the library cuts objects into pieces of that length less 6, and into none below. */
+const MIN_PDU_BYTES = 1024
+/** Of an answer to the request for an association. */
+const MAX_CONTROL_BYTES = 65_536
 const DUPLICATE_SOP_INSTANCE = 0x0111
 
 /** A dataset that goes out as its bytes are: decoding and encoding it once more would lose private elements. */
@@ -133,6 +137,13 @@ function associate(
     client.on('associationReleased', () => {
       isReleased = true
     })
+    client.on('associationAccepted', (accepted: Association) => {
+      if (accepted.getMaxPduLength() === 0 || accepted.getMaxPduLength() >= MIN_PDU_BYTES) return
+      // The library sends at once, to a socket that is closed by then.
+      accepted.setMaxPduLength(MAX_PDU_BYTES)
+      reject(new Problem('pacs-refused', `the archive reads no PDU of more than ${MIN_PDU_BYTES} bytes`, {}))
+      socketOf(client)?.destroy()
+    })
     client.on('associationRejected', (rejection: Rejection) => reject(rejected(rejection)))
     client.on('networkError', (error: Error) => {
       reject(unreachable(error))
@@ -169,7 +180,7 @@ function socketOf(client: InstanceType<typeof Client>): Socket | undefined {
 /** Holds the peer to the limits of an answer, and ends the connection when the job is cancelled. */
 function guard(client: InstanceType<typeof Client>, signal: AbortSignal | undefined, fail: (problem: Problem) => void): void {
   const socket = socketOf(client)
-  const pdus = new PduGuard({ maxPduBytes: 2 * MAX_PDU_BYTES, maxCommandBytes: MAX_ANSWER_BYTES, maxMessageBytes: 16 * MAX_ANSWER_BYTES })
+  const pdus = new PduGuard({ maxPduBytes: 2 * MAX_PDU_BYTES, maxControlBytes: MAX_CONTROL_BYTES, maxCommandBytes: MAX_ANSWER_BYTES, maxMessageBytes: 16 * MAX_ANSWER_BYTES })
   socket?.prependListener('data', (chunk: Buffer) => {
     if (pdus.inspect(chunk)) return
     fail(new Problem('pacs-refused', "the archive's answer is larger than is read", {}))

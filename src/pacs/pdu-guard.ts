@@ -8,6 +8,8 @@
 export interface PduLimits {
   /** Of one protocol data unit, header not counted. */
   readonly maxPduBytes: number
+  /** Of one that carries no data: a request for an association is the longest. */
+  readonly maxControlBytes: number
   /** Of the command set of one message. */
   readonly maxCommandBytes: number
   /** Of everything that one message sends. */
@@ -75,7 +77,8 @@ export class PduGuard {
     this.#isData = this.#header.readUInt8(0) === P_DATA
     this.#pduLeft = this.#header.readUInt32BE(2)
     this.#pdvLeft = 0
-    if (this.#pduLeft > this.#limits.maxPduBytes || (this.#isData && this.#pduLeft < PDV_HEADER_BYTES)) this.#isBroken = true
+    const maxBytes = this.#isData ? this.#limits.maxPduBytes : this.#limits.maxControlBytes
+    if (this.#pduLeft > maxBytes || (this.#isData && this.#pduLeft < PDV_HEADER_BYTES)) this.#isBroken = true
   }
 
   /** The PDV's length counts the context and control bytes, which are read here, and not itself. */

@@ -27,6 +27,8 @@ const { PresentationContextResult, RejectReason, RejectResult, RejectSource, Sop
 const MAX_COMMAND_BYTES = 16_384
 /** Some peers send somewhat more than was announced; what the guard lets pass is still small. */
 const PDU_TOLERANCE = 2
+/** 128 contexts with a score of transfer syntaxes each are less; the library compares each with all others. */
+const MAX_CONTROL_BYTES = 65_536
 /** Room for headers of PDUs beside the object itself. */
 const MESSAGE_SLACK_BYTES = 4 * 1024 * 1024
 const UID = /^(0|[1-9][0-9]*)(\.[0-9]+)+$/
@@ -80,11 +82,21 @@ export class ReceivingScp extends Scp {
   #callingAeTitle = ''
   #incoming: Incoming | null = null
   #isStoring = false
+  /** Instances that came whole and are not answered yet. */
+  #unanswered = 0
+  #isAsked = false
   #isEnding = false
+  /** Ends a connection that is before its association or behind it: the ARTIM timer of PS3.8 section 9.1.4. */
+  #artim: NodeJS.Timeout | undefined
 
   constructor(socket: Socket, settings: DimseScpSettings, openAssociations: () => number) {
     const { idleTimeoutMs, maxObjectBytes } = settings
-    const guard = new PduGuard({ maxPduBytes: PDU_TOLERANCE * MAX_PDU_BYTES, maxCommandBytes: MAX_COMMAND_BYTES, maxMessageBytes: maxObjectBytes + MESSAGE_SLACK_BYTES })
+    const guard = new PduGuard({
+      maxPduBytes: PDU_TOLERANCE * MAX_PDU_BYTES,
+      maxControlBytes: MAX_CONTROL_BYTES,
+      maxCommandBytes: MAX_COMMAND_BYTES,
+      maxMessageBytes: maxObjectBytes + MESSAGE_SLACK_BYTES,
+    })
     // The guard sees each chunk before the library does: listeners are called in the order in which they came.
     socket.on('data', (chunk: Buffer) => {
       if (!guard.inspect(chunk)) socket.destroy()
@@ -97,9 +109,19 @@ export class ReceivingScp extends Scp {
     // The library's own server sets this on each connection; the timeout of a silent association hangs on it.
     Object.assign(this, { connected: true })
     this.on('networkError', () => socket.destroy())
-    const handshake = setTimeout(() => socket.destroy(), idleTimeoutMs)
-    this.on('associationRequested', () => clearTimeout(handshake))
-    socket.on('close', () => clearTimeout(handshake))
+    this.#startArtim()
+    socket.on('close', () => clearTimeout(this.#artim))
+  }
+
+  #startArtim(): void {
+    clearTimeout(this.#artim)
+    this.#artim = setTimeout(() => this.destroy(), this.#settings.idleTimeoutMs)
+  }
+
+  /** Sends what is left, and waits no longer than ARTIM for the peer to do the same, whatever else it sends. */
+  #end(): void {
+    this.#socket.end()
+    this.#startArtim()
   }
 
   destroy(): void {
@@ -112,13 +134,32 @@ export class ReceivingScp extends Scp {
     if (!this.#isStoring) this.destroy()
   }
 
+  /** The library's emitter throws what a listener throws where nobody catches it: more contexts than have numbers can't be written into an answer. */
   override associationRequested(association: Association): void {
-    const refusal = this.#refusalOf(association)
-    if (refusal !== null) {
-      this.sendAssociationReject(...refusal)
-      this.#socket.end()
+    try {
+      this.#negotiate(association)
+    } catch {
+      this.destroy()
+    }
+  }
+
+  #negotiate(association: Association): void {
+    // A second request on one connection breaks the protocol (PS3.8 table 9-10, state 6).
+    if (this.#isAsked) {
+      this.destroy()
       return
     }
+    this.#isAsked = true
+    const refusal = this.#refusalOf(association)
+    if (refusal === null) this.#accept(association)
+    else {
+      this.sendAssociationReject(...refusal)
+      this.#end()
+    }
+  }
+
+  #accept(association: Association): void {
+    clearTimeout(this.#artim)
     this.#callingAeTitle = association.getCallingAeTitle()
     for (const { context } of association.getPresentationContexts()) negotiate(context)
     // The library announces the smaller of both lengths, and a peer without a limit says 0.
@@ -139,7 +180,7 @@ export class ReceivingScp extends Scp {
 
   override associationReleaseRequested(): void {
     this.sendAssociationReleaseResponse()
-    this.#socket.end()
+    this.#end()
   }
 
   override abort(): void {
@@ -165,17 +206,29 @@ export class ReceivingScp extends Scp {
     callback(new Dataset({}, context.getAcceptedTransferSyntaxUid()))
   }
 
+  /** Reads no further until the instance is answered: a peer that does not wait would fill the memory with those that it sends meanwhile. */
   override cStoreRequest(request: CStoreRequest, callback: (response: CStoreResponse) => void): void {
     const incoming = this.#incoming
     this.#incoming = null
     this.#guard.reset()
-    void this.#store(request, incoming).then((status) => {
-      const response = responses.CStoreResponse.fromRequest(request)
-      response.setStatus(status)
-      callback(response)
-      this.#isStoring = false
-      if (this.#isEnding) this.#socket.end()
-    })
+    this.#unanswered++
+    this.#socket.pause()
+    void this.#store(request, incoming)
+      .then((status) => {
+        const response = responses.CStoreResponse.fromRequest(request)
+        response.setStatus(status)
+        callback(response)
+        this.#answered()
+      })
+      .catch(() => this.destroy())
+  }
+
+  #answered(): void {
+    this.#unanswered--
+    if (this.#unanswered > 0) return
+    this.#isStoring = false
+    if (this.#isEnding) this.#end()
+    this.#socket.resume()
   }
 
   /** The status of the response: success once the instance can't be lost. Never rejects. */

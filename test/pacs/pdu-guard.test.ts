@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { PduGuard } from '../../src/pacs/pdu-guard.ts'
 
-const limits = { maxPduBytes: 1000, maxCommandBytes: 200, maxMessageBytes: 5000 }
+const limits = { maxPduBytes: 1000, maxControlBytes: 500, maxCommandBytes: 200, maxMessageBytes: 5000 }
 
 function pdu(type: number, body: Uint8Array, length = body.length): Buffer {
   const header = Buffer.from([type, 0, 0, 0, 0, 0])
@@ -31,7 +31,8 @@ describe('the guard of an association', () => {
 
   it.each([
     ['a PDU that claims four gigabytes', pdu(4, Buffer.alloc(0), 0xffffffff)],
-    ['a PDU one byte above the limit', pdu(1, Buffer.alloc(0), 1001)],
+    ['a PDU one byte above the limit', pdu(4, Buffer.alloc(0), 1001)],
+    ['a PDU without data one byte above its limit', pdu(1, Buffer.alloc(0), 501)],
     ['a PDV longer than its PDU', pdu(4, pdv(2, 10, 500))],
     ['a PDV of length 0', pdu(4, pdv(2, 10, 0))],
     ['a P-DATA too short for a PDV', pdu(4, Buffer.alloc(3))],
