@@ -43,11 +43,13 @@ const short = (value: number): Uint8Array => Buffer.from([value & 0xff, value >>
 /** Zeros before the content of a context (PS3.8 table 9-13). */
 const RESERVED = new Uint8Array(3)
 
-function context(id: number, abstractSyntax: string, transferSyntaxes: readonly string[]): Unit {
+/** A presentation context that is asked for. */
+export function context(id: number, abstractSyntax: string, transferSyntaxes: readonly string[]): Unit {
   return unit('item', 0x20, [Uint8Array.of(id), RESERVED, unit('item', 0x30, [text(abstractSyntax)]), ...transferSyntaxes.map((uid) => unit('item', 0x40, [text(uid)]))])
 }
 
-function associate(contexts: readonly Unit[], more: readonly Unit[] = [], calling = CALLING_AE_TITLE): Unit {
+/** An A-ASSOCIATE-RQ. */
+export function associate(contexts: readonly Unit[], more: readonly Unit[] = [], calling = CALLING_AE_TITLE): Unit {
   const user = [unit('item', 0x51, [Uint8Array.of(0, 0, 0x40, 0)]), unit('item', 0x52, [text('1.2.3.4')]), ...more, unit('item', 0x55, [text('SEED')])]
   const titles = [CALLED_AE_TITLE, calling].map((title) => text(title.padEnd(16)))
   return unit('pdu', 1, [Uint8Array.of(0, 1, 0, 0), ...titles, new Uint8Array(32), unit('item', 0x10, [text('1.2.840.10008.3.1.1.1')]), ...contexts, unit('item', 0x50, [...user])])
@@ -64,11 +66,12 @@ function command(contextId: number, field: number, sopClassUid: string, hasDatas
   return unit('pdv', contextId, [element(0x0000, length), ...elements], 3)
 }
 
-const data = (pdv: readonly Unit[]): Unit => unit('pdu', 4, [...pdv])
+/** A P-DATA-TF. */
+export const data = (pdv: readonly Unit[]): Unit => unit('pdu', 4, [...pdv])
 const echo = (contextId: number): Unit => data([command(contextId, 0x0030, VERIFICATION, false)])
 
 /** The PDVs of a C-STORE-RQ: its command, and its dataset in as many fragments. */
-function store(contextId: number, sopClassUid: string, sopInstanceUid: string, fragments: number, more: readonly Unit[] = []): Unit[] {
+export function store(contextId: number, sopClassUid: string, sopInstanceUid: string, fragments: number, more: readonly Unit[] = []): Unit[] {
   const dataset = syntheticDataset(sopClassUid, sopInstanceUid)
   const size = Math.ceil(dataset.length / fragments)
   const pieces = Array.from({ length: fragments }, (_, i) => unit('pdv', contextId, [dataset.subarray(i * size, (i + 1) * size)], i === fragments - 1 ? 2 : 0))

@@ -40,7 +40,8 @@ const MUTATIONS: readonly Mutation[] = [
   spoilValue,
   spoilValue,
 ]
-const MOST_REPEATS = 40
+/** More than the 128 contexts of an association. */
+const MOST_REPEATS = 200
 /** Longer than any 16-bit length can say. */
 const LONGEST_VALUE = 70_000
 
@@ -85,7 +86,7 @@ function dropUnit(pdus: Unit[], random: Random): void {
 
 function repeatUnit(pdus: Unit[], random: Random): void {
   const { row, index, unit } = pickPlace(pdus, random)
-  const copies = Array.from({ length: random.below(8) === 0 ? MOST_REPEATS : 1 + random.below(3) }, () => structuredClone(unit))
+  const copies = Array.from({ length: random.below(4) === 0 ? MOST_REPEATS : 1 + random.below(3) }, () => structuredClone(unit))
   row.splice(index, 0, ...copies)
 }
 
