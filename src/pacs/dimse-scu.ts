@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { ResultObject } from '../domain/job.ts'
 import { Problem } from '../domain/problem.ts'
 import { type Association, association, Client, constants, Dataset, type DimseRequest, type DimseResponse, MAX_PDU_BYTES, requests } from './dimse-library.ts'
-import { PduGuard } from './pdu-guard.ts'
+import { MAX_CONTROL_BYTES, PduGuard } from './pdu-guard.ts'
 import type { DimsePeer, RetrieveKey } from './peers.ts'
 import { readFileMeta } from './read-file-meta.ts'
 
@@ -11,9 +11,7 @@ const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1'
 /** Of one answer of a peer: identifiers, never images. */
 const MAX_ANSWER_BYTES = 1024 * 1024
 /** Archives announce 4096 and more, or 0 for any; the library cuts objects into pieces of that length less 6, and into none below. */
-const MIN_PDU_BYTES = 1024
-/** Of an answer to the request for an association. */
-const MAX_CONTROL_BYTES = 65_536
+export const MIN_PDU_BYTES = 1024
 const DUPLICATE_SOP_INSTANCE = 0x0111
 
 /** A dataset that goes out as its bytes are: decoding and encoding it once more would lose private elements. */

@@ -16,6 +16,9 @@ export interface PduLimits {
   readonly maxMessageBytes: number
 }
 
+/** For a request for an association and its answer: 128 contexts with a score of transfer syntaxes each are less, and the library compares each with all others. */
+export const MAX_CONTROL_BYTES = 65_536
+
 const PDU_HEADER_BYTES = 6
 const PDV_HEADER_BYTES = 6
 const P_DATA = 4

@@ -18,7 +18,7 @@ import {
   Scp,
 } from './dimse-library.ts'
 import type { DimseScpSettings } from './dimse-scp-settings.ts'
-import { PduGuard } from './pdu-guard.ts'
+import { MAX_CONTROL_BYTES, PduGuard } from './pdu-guard.ts'
 import { FAILURE_REASONS, failureReasonOf } from './receive-stow.ts'
 import { isStorageClass } from './storage-classes.ts'
 
@@ -27,8 +27,6 @@ const { PresentationContextResult, RejectReason, RejectResult, RejectSource, Sop
 const MAX_COMMAND_BYTES = 16_384
 /** Some peers send somewhat more than was announced; what the guard lets pass is still small. */
 const PDU_TOLERANCE = 2
-/** 128 contexts with a score of transfer syntaxes each are less; the library compares each with all others. */
-const MAX_CONTROL_BYTES = 65_536
 /** Room for headers of PDUs beside the object itself. */
 const MESSAGE_SLACK_BYTES = 4 * 1024 * 1024
 const UID = /^(0|[1-9][0-9]*)(\.[0-9]+)+$/

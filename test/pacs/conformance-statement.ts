@@ -6,6 +6,8 @@ import { findTransferSyntax } from '../../src/dicom/transfer-syntaxes.ts'
 import { SERVER_LIMITS } from '../../src/http/create-server.ts'
 import { IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME } from '../../src/pacs/build-file-meta.ts'
 import { MAX_PDU_BYTES } from '../../src/pacs/dimse-library.ts'
+import { MIN_PDU_BYTES } from '../../src/pacs/dimse-scu.ts'
+import { MAX_CONTROL_BYTES } from '../../src/pacs/pdu-guard.ts'
 import { FAILURE_REASONS } from '../../src/pacs/receive-stow.ts'
 import { PREFERRED_SYNTAXES } from '../../src/pacs/receiving-scp.ts'
 import { STORAGE_CLASSES } from '../../src/pacs/storage-classes.ts'
@@ -134,6 +136,9 @@ const LIMITS = `## Limits
 | one instance | \`maxObjectMegabytes\` at the door, 64 by default; ${PART10_LIMITS.maxBytes / 1024 / 1024} MiB and ${PART10_LIMITS.maxDepth} nested sequences where it is read |
 | orders that wait | \`maxQueued\`, 10,000 by default |
 | associations at a time | \`maxAssociations\`, 16 by default |
+| a request for an association | ${MAX_CONTROL_BYTES} bytes and 128 presentation contexts, once on each connection |
+| requests without their answer | one: no further instance is read before the last is answered |
+| PDUs of an archive that results are sent to | at least ${MIN_PDU_BYTES} bytes, or it is refused |
 | silence of a peer | \`idleSeconds\`, 30 by default |
 | parts of one STOW-RS request | 1000, and ${SERVER_LIMITS.requestTimeoutMs / 60_000} minutes for the whole request |`
 
