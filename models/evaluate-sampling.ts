@@ -8,7 +8,7 @@ import { type Metrics, metricsOf } from './metrics.ts'
 import type { NetworkConfig } from './network-config.ts'
 import { sampledPrediction } from './sampled-prediction.ts'
 import type { SbmMask } from './sbm-vit/mask-mode.ts'
-import { evaluationPixels, networkLogits, type SplitRequest } from './training/network-logits.ts'
+import { evaluationPixels, imagesAtOnce, networkLogits, type SplitRequest } from './training/network-logits.ts'
 
 export interface SamplingEvaluation {
   /** Masks drawn for each image. */
@@ -36,9 +36,10 @@ export async function evaluateSampling(config: NetworkConfig, weights: ReadonlyM
   const { count, labels } = request.data.splits[request.split]
   const { classes } = config
   const means = new Float32Array(count * classes)
+  const batch = imagesAtOnce(config, BATCH)
   let [gap, deviation, flips] = [0, 0, 0]
-  for (let start = 0; start < count; start += BATCH) {
-    const pixels = evaluationPixels(request, start, start + BATCH)
+  for (let start = 0; start < count; start += batch) {
+    const pixels = evaluationPixels(request, start, start + batch)
     const [images] = pixels.shape
     const seeds = Array.from({ length: images }, (_, i) => mixKey(0, start + i))
     const prediction = await sampledPrediction(config, weights, pixels, { primitives, seeds, samples: SAMPLES })
@@ -76,9 +77,10 @@ function largest({ data, shape }: Tensor, image: number): number {
 async function densityOf(config: NetworkConfig, weights: ReadonlyMap<string, tf.Tensor>, request: SplitRequest, primitives: Primitives, mask: SbmMask): Promise<number> {
   const { count } = request.data.splits[request.split]
   const weighed = { ...config, sbm: config.sbm && { ...config.sbm, densityWeight: 1 } }
+  const batch = imagesAtOnce(config, BATCH)
   let sum = 0
-  for (let start = 0; start < count; start += BATCH) {
-    const pixels = evaluationPixels(request, start, start + BATCH)
+  for (let start = 0; start < count; start += batch) {
+    const pixels = evaluationPixels(request, start, start + batch)
     const density = tf.tidy(() => forward(weighed, weights, pixels, { primitives, mask }).regularization)
     sum += ((await density.data())[0] ?? Number.NaN) * pixels.shape[0]
     tf.dispose([pixels, density])

@@ -119,4 +119,17 @@ async function startWasm(): Promise<void> {
   const entry = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm')
   setWasmPaths(`${dirname(entry)}/`)
   await setBackendOrThrow('wasm')
+  refuseExhaustedMemory()
+}
+
+/** TF.js writes to address 0 where its allocator has nothing left (4 GiB at most), and dies much later of "memory access out of bounds", with the cause lost. */
+function refuseExhaustedMemory(): void {
+  const { wasm } = tf.backend() as unknown as { readonly wasm: { _malloc: (bytes: number) => number } }
+  const allocate = wasm._malloc
+  wasm._malloc = (bytes) => {
+    const address = allocate(bytes)
+    if (address === 0 && bytes > 0)
+      throw new Problem('memory-exhausted', `the wasm backend has no ${Math.ceil(bytes / 2 ** 20)} MiB left of its 4 GiB: fewer images at once are needed`, {})
+    return address
+  }
 }

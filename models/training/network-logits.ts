@@ -5,9 +5,19 @@ import { evaluationBatch } from '../data/batches.ts'
 import type { DataSet, SplitName } from '../data/data-set.ts'
 import type { Normalization } from '../data/pixels.ts'
 import { type ForwardOptions, forward } from '../forward.ts'
-import type { NetworkConfig } from '../network-config.ts'
+import { type NetworkConfig, tokenCount } from '../network-config.ts'
 
 const BATCH = 64
+/** Values that the attention matrices of one batch may hold, 1 GiB: all of a forward pass stay until its end, and the wasm backend ends at 4 GiB. */
+const ATTENTION_VALUES = 2 ** 28
+/** Matrices [token, token] of one head that a layer leaves at most, written out: scores, structure, mask, softmax and their steps. */
+const MATRICES = 10
+
+/** How many of `wanted` images go through a network at once, at least one. */
+export function imagesAtOnce(config: NetworkConfig, wanted: number): number {
+  const perImage = config.depth * config.heads * tokenCount(config) ** 2 * MATRICES
+  return Math.max(1, Math.min(wanted, Math.floor(ATTENTION_VALUES / perImage)))
+}
 
 export interface SplitRequest {
   readonly data: DataSet
@@ -19,14 +29,15 @@ export interface SplitRequest {
 export async function networkLogits(config: NetworkConfig, weights: ReadonlyMap<string, tf.Tensor>, request: SplitRequest, options: ForwardOptions): Promise<Tensor> {
   const { count } = request.data.splits[request.split]
   const logits = new Float32Array(count * config.classes)
-  for (let start = 0; start < count; start += BATCH) {
-    logits.set(await batchLogits(config, weights, request, start, options), start * config.classes)
+  const batch = imagesAtOnce(config, BATCH)
+  for (let start = 0; start < count; start += batch) {
+    const pixels = evaluationPixels(request, start, start + batch)
+    logits.set(await batchLogits(config, weights, pixels, options), start * config.classes)
   }
   return tensorOf(logits, [count, config.classes])
 }
 
-async function batchLogits(config: NetworkConfig, weights: ReadonlyMap<string, tf.Tensor>, request: SplitRequest, start: number, options: ForwardOptions): Promise<Float32Array> {
-  const pixels = evaluationPixels(request, start, start + BATCH)
+async function batchLogits(config: NetworkConfig, weights: ReadonlyMap<string, tf.Tensor>, pixels: tf.Tensor4D, options: ForwardOptions): Promise<Float32Array> {
   const logits = tf.tidy(() => forward(config, weights, pixels, options).logits)
   const values = (await logits.data()) as Float32Array
   tf.dispose([pixels, logits])

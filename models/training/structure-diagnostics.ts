@@ -4,7 +4,7 @@ import { type Tensor, tensorOf } from '../../src/tensor/tensor.ts'
 import { forward } from '../forward.ts'
 import type { Primitives } from '../layers/primitives.ts'
 import type { NetworkConfig } from '../network-config.ts'
-import { evaluationPixels, type SplitRequest } from './network-logits.ts'
+import { evaluationPixels, imagesAtOnce, type SplitRequest } from './network-logits.ts'
 
 /** Of one DCMM layer, over images, heads and tokens. Source of what to watch: models 4.1, P1 to P5. */
 export interface DcmmDiagnostics {
@@ -61,33 +61,66 @@ export async function diagnoseStructure(
   primitives: Primitives,
 ): Promise<StructureDiagnostics> {
   if (config.structuredLayers.length === 0) return []
-  const pixels = evaluationPixels(request, 0, IMAGES)
-  const names = config.dcmm === null ? ['edgeProbability'] : ['degree', 'bias', 'membership']
-  const stages = tf.tidy(() => {
-    const all = forward(config, weights, pixels, { primitives, capture: true }).stages
-    return Object.fromEntries([...all].filter(([name]) => names.some((wanted) => name.endsWith(`.${wanted}`))))
-  })
-  const stage = async (layer: number, name: string): Promise<Tensor> => {
-    const tensor = stages[`layer${layer}.${name}`]
-    if (tensor === undefined) throw new RangeError(`the network gave no stage layer${layer}.${name}`)
-    return tensorOf(Float32Array.from(await tensor.data()), tensor.shape)
-  }
-  const diagnoses = await Promise.all(
-    config.structuredLayers.map(async (layer) =>
-      config.dcmm === null
-        ? { layer, density: meanOf((await stage(layer, 'edgeProbability')).data) }
-        : diagnoseDcmm(layer, await stage(layer, 'degree'), await stage(layer, 'bias'), await stage(layer, 'membership')),
-    ),
+  const images = Math.min(IMAGES, request.data.splits[request.split].count)
+  const batch = imagesAtOnce(config, images)
+  const parts: Stages[] = []
+  for (let start = 0; start < images; start += batch) parts.push(await watchedStages(config, weights, request, primitives, [start, Math.min(start + batch, images)]))
+  const stage = (layer: number, name: keyof typeof WATCHED): Tensor => joined(parts.map((part) => part.get(`layer${layer}.${name}`)))
+  return config.structuredLayers.map((layer) =>
+    config.dcmm === null
+      ? { layer, density: meanOf(stage(layer, 'edgeProbability').data) }
+      : diagnoseDcmm(layer, stage(layer, 'degree'), stage(layer, 'bias'), stage(layer, 'membership')),
   )
-  tf.dispose([pixels, ...Object.values(stages)])
-  return diagnoses
+}
+
+type Stages = ReadonlyMap<string, Tensor>
+
+/** What is kept of the stages that are watched: the bias' class-token row [batch, head, 1, token], the mean edge probability [batch, 1], the others whole. */
+const WATCHED: Readonly<Record<'edgeProbability' | 'degree' | 'bias' | 'membership', (stage: tf.Tensor) => tf.Tensor>> = {
+  edgeProbability: (stage) => tf.mean(stage, [1, 2, 3]).expandDims(1),
+  degree: (stage) => stage,
+  bias: (stage) => stage.slice([0, 0, 0, 0], [-1, -1, 1, -1]),
+  membership: (stage) => stage,
+}
+
+/** Of the images from `start` to `end`. */
+async function watchedStages(
+  config: NetworkConfig,
+  weights: ReadonlyMap<string, tf.Tensor>,
+  request: SplitRequest,
+  primitives: Primitives,
+  [start, end]: readonly [number, number],
+): Promise<Stages> {
+  const pixels = evaluationPixels(request, start, end)
+  const kept = tf.tidy(() => {
+    const { stages } = forward(config, weights, pixels, { primitives, capture: true })
+    return Object.entries(WATCHED).flatMap(([name, keep]) => [...stages].filter(([stage]) => stage.endsWith(`.${name}`)).map(([stage, tensor]) => [stage, keep(tensor)] as const))
+  })
+  const read = kept.map(async ([name, tensor]): Promise<[string, Tensor]> => [name, tensorOf(Float32Array.from(await tensor.data()), tensor.shape)])
+  const stages = new Map(await Promise.all(read))
+  tf.dispose([pixels, ...kept.map(([, tensor]) => tensor)])
+  return stages
+}
+
+/** Along the first axis. Throws: RangeError where a part is missing, since the network has no such stage. */
+function joined(parts: readonly (Tensor | undefined)[]): Tensor {
+  const there = parts.filter((part) => part !== undefined)
+  const shape = there[0]?.shape
+  if (shape === undefined || there.length < parts.length) throw new RangeError('the network gave no stage of that name')
+  const data = new Float32Array(there.reduce((length, part) => length + part.data.length, 0))
+  let end = 0
+  for (const part of there) {
+    data.set(part.data, end)
+    end += part.data.length
+  }
+  return tensorOf(data, [there.reduce((images, part) => images + (part.shape[0] ?? 0), 0), ...shape.slice(1)])
 }
 
 /**
  * The figures of one layer.
  *
  * degree      [batch, head, token]
- * bias        [batch, head, token, token]
+ * bias        [batch, head, row, token]; the first row is the class token's
  * membership  [batch, head, token, community]
  */
 export function diagnoseDcmm(layer: number, degree: Tensor, bias: Tensor, membership: Tensor): DcmmDiagnostics {
@@ -104,10 +137,10 @@ export function diagnoseDcmm(layer: number, degree: Tensor, bias: Tensor, member
   }
 }
 
-/** The first row of each [token, token] matrix. */
+/** The first row of each [row, token] matrix. */
 function classTokenRows({ shape, data }: Tensor): Float32Array[] {
-  const [batch = 0, heads = 0, tokens = 0] = shape
-  return Array.from({ length: batch * heads }, (_, i) => data.subarray(i * tokens * tokens, i * tokens * tokens + tokens))
+  const [batch = 0, heads = 0, rows = 0, tokens = 0] = shape
+  return Array.from({ length: batch * heads }, (_, i) => data.subarray(i * rows * tokens, i * rows * tokens + tokens))
 }
 
 /** The class token, row 0 of each image and head, is left out. */

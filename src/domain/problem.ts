@@ -65,6 +65,7 @@ export interface ProblemFacts {
   'checkpoint-invalid': NoFacts
   'parity-failed': { readonly stage: string }
   'backend-unavailable': { readonly backend: string }
+  'memory-exhausted': NoFacts
 }
 
 export type ProblemCode = keyof ProblemFacts

@@ -84,6 +84,7 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemRow>> = {
   'checkpoint-invalid': fault,
   'parity-failed': fault,
   'backend-unavailable': fault,
+  'memory-exhausted': fault,
 }
 
 /** The code that the outside sees: a fault's own name stays inside. */

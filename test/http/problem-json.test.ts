@@ -63,6 +63,7 @@ const FACTS: { readonly [C in ProblemCode]: ProblemFacts[C] } = {
   'checkpoint-invalid': {},
   'parity-failed': { stage: 'logits' },
   'backend-unavailable': { backend: 'wasm' },
+  'memory-exhausted': {},
 }
 
 const problemOf = (code: ProblemCode): Problem => new Problem(code, `a sentence about ${code}`, FACTS[code])
@@ -306,6 +307,7 @@ describe('toProblem', () => {
       'data-set-unknown',
       'checkpoint-invalid',
       'parity-failed',
+      'memory-exhausted',
       'backend-unavailable',
     ])
     for (const code of hidden) expect(toProblemDocument(problemOf(code), 'a'.repeat(32))).toMatchObject({ status: 500, code: 'internal', title: 'Internal failure' })
