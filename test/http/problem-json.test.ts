@@ -307,8 +307,8 @@ describe('toProblem', () => {
       'data-set-unknown',
       'checkpoint-invalid',
       'parity-failed',
-      'memory-exhausted',
       'backend-unavailable',
+      'memory-exhausted',
     ])
     for (const code of hidden) expect(toProblemDocument(problemOf(code), 'a'.repeat(32))).toMatchObject({ status: 500, code: 'internal', title: 'Internal failure' })
   })
