@@ -65,7 +65,16 @@ function trainingSection({ record }: CardSource): string {
   const { settings, selectedEpoch, seed } = record
   const rows = Object.entries(settings).map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)])
   const chosen = `The weights of epoch ${selectedEpoch} (averaged) were selected on the validation split; the test split was looked at once, afterwards.`
-  return `## Training\n\nRecipe \`${record.recipe}\`, seed ${seed}, on ${record.backend}. ${chosen}\n\n${table(['setting', 'value'], rows)}`
+  return `## Training\n\nRecipe \`${record.recipe}\`, seed ${seed}, on ${record.backend}. ${chosen}${startText(record)}\n\n${table(['setting', 'value'], rows)}`
+}
+
+function startText({ start }: TrainingRecord): string {
+  if (start === undefined) return ''
+  const made = start.sources
+    ? ` It was made from the training splits of ${start.sources.map(({ title, images }) => `${title} (${images})`).join(', ')}.`
+    : ' It does not tell its data.'
+  const fresh = start.fresh.length === 0 ? '' : ` Drawn fresh: ${start.fresh.map((name) => `\`${name}\``).join(', ')}.`
+  return `\n\nIt went on from the weights of the file with SHA-256 \`${start.sha256}\`.${made}${fresh}`
 }
 
 function performanceSection({ record, evaluation, runtime }: CardSource): string {

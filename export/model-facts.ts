@@ -44,10 +44,23 @@ export function modelFacts(config: NetworkConfig, record: TrainingRecord, evalua
     training: { ...record, network: config, checkpointSha256, evaluation },
     metrics: evaluation === null ? [] : [evaluation.test, evaluation.validation],
     intendedUse: INTENDED_USE,
-    limits: [...GENERAL_LIMITS, ...structureLimits(config), ...data.caveats],
-    licence: data.licence,
-    attributions: [...data.attributions],
+    limits: [...GENERAL_LIMITS, ...startLimits(record), ...structureLimits(config), ...data.caveats],
+    ...rightsOf(record),
   }
+}
+
+/** The licences and the lines that each of them asks for: of the data, and of what the starting weights were made from. */
+function rightsOf({ data, start }: TrainingRecord): Pick<ModelFacts, 'licence' | 'attributions'> {
+  const sources = [data, ...(start?.sources ?? [])]
+  return {
+    licence: [...new Set(sources.map(({ licence }) => licence))].join('; '),
+    attributions: [...new Set(sources.flatMap(({ attributions }) => attributions))],
+  }
+}
+
+function startLimits({ start }: TrainingRecord): readonly string[] {
+  if (start === undefined || start.sources) return []
+  return [`It went on from weights (SHA-256 ${start.sha256}) that do not tell their data: their licence is to be looked up.`]
 }
 
 function structureLimits(config: NetworkConfig): readonly string[] {

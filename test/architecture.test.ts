@@ -60,7 +60,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/check-artifact.ts': { imports: ['src/domain', 'src/artifact'] },
   // What was made, looked at again: an answer beside another, a picture's or object's own account of its making.
   'src/artifact': { imports: ['src/domain', 'src/dicom'] },
-  models: { imports: ['src/domain', 'src/tensor', 'src/imaging'], owns: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', 'assemblyscript'] },
+  models: { imports: ['src/domain', 'src/tensor', 'src/imaging'], owns: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', 'assemblyscript', 'zod'] },
   // Evaluating a bundle runs it where it will be served: in ONNX Runtime, through infer.
   'models/evaluate.ts': { imports: ['models', 'models/explanations', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer'] },
   // Measuring maps makes them as they are served: a bundle through infer and explain.

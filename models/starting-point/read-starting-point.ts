@@ -6,6 +6,7 @@ import { checkWeights } from '../checkpoint.ts'
 import type { NetworkConfig } from '../network-config.ts'
 import { readSafetensors } from '../safetensors.ts'
 import { weightShapes } from '../weight-shapes.ts'
+import { type DataSource, dataSourcesOf } from './data-sources.ts'
 import { fitTensor } from './fit-tensor.ts'
 import { renameTensors } from './rename-tensors.ts'
 
@@ -18,6 +19,8 @@ export interface StartingPoint {
   readonly fresh: readonly string[]
   /** Names of the file's tensors that the network has no place for. */
   readonly unused: readonly string[]
+  /** The data that the file's weights were made from; null where it does not tell. */
+  readonly sources: readonly DataSource[] | null
 }
 
 /**
@@ -30,7 +33,8 @@ export interface StartingPoint {
  * nothing needs.
  */
 export function readStartingPoint(bytes: Uint8Array, config: NetworkConfig, fresh: ReadonlyMap<string, Tensor>, allowed: readonly string[]): StartingPoint {
-  const given = renameTensors(readSafetensors(bytes).tensors, config.structuredLayers)
+  const { tensors, metadata } = readSafetensors(bytes)
+  const given = renameTensors(tensors, config.structuredLayers)
   const shapes = weightShapes(config)
   const fitted = new Map([...shapes].map(([name, shape]) => [name, fitOrNull(name, given.get(name), shape)]))
   const lacking = [...shapes.keys()].filter((name) => fitted.get(name) === null)
@@ -38,7 +42,7 @@ export function readStartingPoint(bytes: Uint8Array, config: NetworkConfig, fres
   checkAllowed(given, shapes, { lacking, unused }, allowed)
   const weights = new Map([...shapes.keys()].map((name) => [name, fitted.get(name) ?? freshOf(fresh, name)]))
   checkWeights(config, weights)
-  return { sha256: createHash('sha256').update(bytes).digest('hex'), weights, fresh: lacking, unused }
+  return { sha256: createHash('sha256').update(bytes).digest('hex'), weights, fresh: lacking, unused, sources: dataSourcesOf(metadata) }
 }
 
 function fitOrNull(name: string, tensor: Tensor | undefined, shape: readonly number[]): Tensor | null {

@@ -207,11 +207,15 @@ function checkpointOf({ job, normalization }: Setting, weights: ReadonlyMap<stri
     backend: workers === undefined ? backend.description : `${backend.description}; each batch in ${PARTS} parts`,
     data: { ...data.facts, sha256: data.sha256, images: { train: train.count, validation: validation.count, test: test.count } },
     normalization,
-    ...(startingPoint && { start: { sha256: startingPoint.sha256, fresh: startingPoint.fresh, unused: startingPoint.unused } }),
+    ...(startingPoint && { start: startOf(startingPoint) }),
     selectedEpoch,
     curves,
   }
   return { config: recipe.network, weights, metadata: { training: JSON.stringify(record) } }
+}
+
+function startOf({ weights: _, ...start }: StartingPoint): Omit<StartingPoint, 'weights'> {
+  return start
 }
 
 /** The last weights, their average, and the model: whichever the recipe selects. */

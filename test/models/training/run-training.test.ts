@@ -99,7 +99,7 @@ describe('a training', () => {
     const still: Recipe = { ...recipes.vit, training: { ...settings, epochs: 1, learningRate: 0 } }
     const checkpoint = await trained(jobOf(still, 'started', { startingPoint: given }))
     expect(checkpoint.weights.get('head.weight')).toEqual(given.weights.get('head.weight'))
-    expect(trainingRecordOf(checkpoint).start).toEqual({ sha256: given.sha256, fresh: [], unused: [] })
+    expect(trainingRecordOf(checkpoint).start).toEqual({ sha256: given.sha256, fresh: [], unused: [], sources: null })
     await expect(runTraining(jobOf(still, 'started', { resume: true }))).rejects.toMatchObject({ code: 'checkpoint-invalid' })
   })
 

@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest'
+import { modelFacts } from '../../export/model-facts.ts'
+import { DCMM_VIT_PNEUMONIA } from '../../models/recipes/pneumonia-28.ts'
+import type { TrainingRecord } from '../../models/training/training-record.ts'
+
+const { network } = DCMM_VIT_PNEUMONIA
+const record = {
+  recipe: DCMM_VIT_PNEUMONIA.name,
+  title: 'A title',
+  seed: 0,
+  settings: DCMM_VIT_PNEUMONIA.training,
+  backend: 'cpu',
+  data: {
+    id: 'unknown',
+    title: 'Set',
+    classes: ['a', 'b'],
+    modalities: ['CR'],
+    licence: 'CC BY 4.0',
+    attributions: ['MedMNIST', 'A'],
+    caveats: [],
+    sha256: 'a'.repeat(64),
+    images: { train: 5, validation: 1, test: 1 },
+  },
+  normalization: { mean: [0.5], deviation: [0.2] },
+  selectedEpoch: 1,
+  curves: [],
+} satisfies TrainingRecord
+const release = { id: 'm', version: '1.0.0', createdAt: '2026-01-01T00:00:00Z', checkpointSha256: 'b'.repeat(64) }
+const factsOf = (start?: TrainingRecord['start']) => modelFacts(network, start ? { ...record, start } : record, null, release)
+const start = { sha256: 'c'.repeat(64), fresh: [], unused: [] }
+const other = { id: 'o', title: 'Other', licence: 'CC0', attributions: ['MedMNIST', 'B'], sha256: 'd'.repeat(64), images: 9 }
+
+describe('modelFacts', () => {
+  it('gives the licence and the attributions of the data', () => {
+    expect(factsOf()).toMatchObject({ licence: 'CC BY 4.0', attributions: ['MedMNIST', 'A'] })
+  })
+
+  it('gives those of the data behind the starting weights as well, each once', () => {
+    const facts = factsOf({ ...start, sources: [other] })
+    expect(facts).toMatchObject({ licence: 'CC BY 4.0; CC0', attributions: ['MedMNIST', 'A', 'B'] })
+    expect(facts.limits.join()).not.toContain('do not tell')
+  })
+
+  it('names starting weights that do not tell their data as a limit', () => {
+    expect(factsOf({ ...start, sources: null }).limits).toContainEqual(expect.stringContaining('do not tell their data'))
+  })
+})
