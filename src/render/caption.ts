@@ -22,8 +22,8 @@ export function textChunks(request: RenderRequest, look: MapLook): readonly PngT
     'attending:graph-sha256': caption.graphSha256,
     'attending:input-sha256': caption.inputSha256,
     'attending:predicted-class': predictedClass.name,
-    'attending:probability': String(predictedClass.probability),
-    'attending:calibrated-probability': predictedClass.calibratedProbability === null ? 'none' : String(predictedClass.calibratedProbability),
+    'attending:model-output-score': String(predictedClass.probability),
+    'attending:calibrated-model-output-score': predictedClass.calibratedProbability === null ? 'none' : String(predictedClass.calibratedProbability),
     'attending:map': map.name,
     'attending:class': map.explainedClass ?? 'all',
     'attending:role': map.role,
@@ -63,9 +63,10 @@ export function stripLines({ caption, map }: RenderRequest, look: MapLook): read
   ]
 }
 
+/** The structured report's words for the class: its softmax is no probability of a disease. */
 function classLine({ name, probability, calibratedProbability }: RenderRequest['caption']['predictedClass']): string {
-  const calibrated = calibratedProbability === null ? '' : `, calibrated ${calibratedProbability.toFixed(3)}`
-  return `Predicted: ${name}, probability ${probability.toFixed(3)}${calibrated}; maps are not validated for localization`
+  const calibrated = calibratedProbability === null ? '' : `, calibrated model output score ${calibratedProbability.toFixed(3)}`
+  return `Predicted: ${name}, model output score ${probability.toFixed(3)}${calibrated}; maps are not validated for localization`
 }
 
 /** Layer, head and class of a picture, in words. */

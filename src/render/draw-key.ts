@@ -3,6 +3,7 @@ import type { CommunityFacts, MapRange } from '../domain/explanation.ts'
 import { ADVANCE, drawText, LINE_HEIGHT, textWidth } from './bitmap-font.ts'
 import { toShortText } from './caption.ts'
 import { labelColor, labelName, type Rgb } from './label-colors.ts'
+import { type LabelPlace, layOutLabels, rowsOf } from './lay-out-labels.ts'
 import type { MapLook } from './map-look.ts'
 import { fillRectangle, type Raster, setPixel } from './raster.ts'
 
@@ -27,7 +28,10 @@ export function ticksOf(range: MapRange): readonly { readonly value: number; rea
 
 /** Height in pixels of the key at this width. */
 export function keyHeight(look: MapLook, width: number, scale: number): number {
-  if (look.range !== null) return (BAR_HEIGHT + TICK + 2 + (look.map.marks.length > 0 ? 2 : 1) * LINE_HEIGHT) * scale
+  if (look.range !== null) {
+    const { ticks, marks } = layOutBar(look, look.range, width, scale)
+    return (BAR_HEIGHT + TICK + 2 + (rowsOf(ticks) + rowsOf(marks)) * LINE_HEIGHT) * scale
+  }
   return legendRows(look, width, scale).length * LINE_HEIGHT * scale
 }
 
@@ -45,31 +49,39 @@ function drawBar(raster: Raster, look: MapLook, range: MapRange, x: number, y: n
     for (let row = 0; row < height; row++) setPixel(raster, x + column, y + row, color)
   }
   const below = y + height + (TICK + 2) * scale
-  for (const { value, label } of ticksOf(range)) {
-    drawTick(raster, positionOf(value, range, x, width), y + height, scale, INK)
-    drawText(raster, label, fitText(label, positionOf(value, range, x, width), x, width, scale), below, scale, INK)
+  const { ticks, marks } = layOutBar(look, range, width, scale)
+  for (const { text, at, left, row } of ticks) {
+    fillRectangle(raster, { x: x + at, y: y + height, width: scale, height: TICK * scale }, INK)
+    drawText(raster, text, x + left, below + row * LINE_HEIGHT * scale, scale, INK)
   }
-  for (const { value, label } of look.map.marks) {
-    const at = positionOf(value, range, x, width)
-    if (value < range.min || value > range.max) continue
-    fillRectangle(raster, { x: at, y: y - scale, width: scale, height: height + (TICK + 1) * scale }, INK)
-    const text = `${label} ${toShortText(value)}`
-    drawText(raster, text, fitText(text, at, x, width, scale), below + LINE_HEIGHT * scale, scale, FAINT)
+  for (const { text, at, left, row } of marks) {
+    fillRectangle(raster, { x: x + at, y: y - scale, width: scale, height: height + (TICK + 1) * scale }, INK)
+    drawText(raster, text, x + left, below + (rowsOf(ticks) + row) * LINE_HEIGHT * scale, scale, FAINT)
   }
 }
 
-function drawTick(raster: Raster, x: number, y: number, scale: number, color: Rgb): void {
-  fillRectangle(raster, { x, y, width: scale, height: TICK * scale }, color)
+interface PlacedLabel extends LabelPlace {
+  readonly text: string
+  /** Pixels from the bar's left end. */
+  readonly at: number
 }
 
-function positionOf(value: number, range: MapRange, x: number, width: number): number {
-  return x + Math.round(((value - range.min) / (range.max - range.min)) * (width - 1))
+/** Ticks, the ends first, so that on a narrow bar the middle one moves down; marks in rows of their own below. */
+function layOutBar(look: MapLook, range: MapRange, width: number, scale: number): { readonly ticks: readonly PlacedLabel[]; readonly marks: readonly PlacedLabel[] } {
+  const at = (value: number): number => Math.round(((value - range.min) / (range.max - range.min)) * (width - 1))
+  const place = (labels: readonly { readonly value: number; readonly text: string }[]): readonly PlacedLabel[] => {
+    const wanted = labels.map(({ value, text }) => ({ text, at: at(value), length: textWidth(text, scale) }))
+    const places = layOutLabels(wanted, width, ADVANCE * scale)
+    return places.map((found, index) => ({ ...found, text: wanted[index]?.text ?? '', at: wanted[index]?.at ?? 0 }))
+  }
+  const [low, middle, high] = ticksOf(range).map(({ value, label }) => ({ value, text: label }))
+  const ticks = [low, high, middle].filter((tick) => tick !== undefined)
+  return { ticks: place(ticks), marks: place(marksIn(look, range)) }
 }
 
-/** Where a text that belongs to position `at` begins: centered, but inside the bar's width. */
-function fitText(text: string, at: number, x: number, width: number, scale: number): number {
-  const length = textWidth(text, scale)
-  return Math.max(x, Math.min(x + width - length, at - Math.round(length / 2)))
+/** The marks inside the limits, with their values. */
+export function marksIn(look: MapLook, range: MapRange): readonly { readonly value: number; readonly text: string }[] {
+  return look.map.marks.filter(({ value }) => value >= range.min && value <= range.max).map(({ value, label }) => ({ value, text: `${label} ${toShortText(value)}` }))
 }
 
 interface LegendEntry {

@@ -1,8 +1,9 @@
 /** A picture's PNG and its look in, an SVG out: the picture embedded, key and captions as shapes and text. */
 import type { RenderRequest } from '../domain/prediction.ts'
-import { STRIP_NOTICE, stripLines, toShortText } from './caption.ts'
-import { labelShares, ticksOf } from './draw-key.ts'
+import { STRIP_NOTICE, stripLines } from './caption.ts'
+import { labelShares, marksIn, ticksOf } from './draw-key.ts'
 import { labelColor, labelName } from './label-colors.ts'
+import { layOutLabels, rowsOf } from './lay-out-labels.ts'
 import { type MapLook, tableIndex } from './map-look.ts'
 import type { Canvas } from './place-grid.ts'
 
@@ -10,6 +11,8 @@ const SIDE = 512
 const MARGIN = 16
 const LINE = 18
 const BAR_STOPS = 32
+/** A letter of the document's 12-pixel font is about this wide. */
+const LETTER = 6.6
 
 /** A document that needs nothing from outside; title and description are for screen readers. */
 export function encodeSvg(request: RenderRequest, look: MapLook, canvas: Canvas, png: Uint8Array): string {
@@ -18,7 +21,7 @@ export function encodeSvg(request: RenderRequest, look: MapLook, canvas: Canvas,
   const imageHeight = Math.round(canvas.height * scale)
   const width = Math.max(imageWidth, 400) + 2 * MARGIN
   const key = look.range === null ? legend(look, width) : bar(look, width)
-  const lines = stripLines(request, look).flatMap((line) => wrapWords(line, Math.floor((width - 2 * MARGIN) / 6.6)))
+  const lines = stripLines(request, look).flatMap((line) => wrapWords(line, Math.floor((width - 2 * MARGIN) / LETTER)))
   const textTop = MARGIN + imageHeight + key.height + 2 * MARGIN
   const height = textTop + (lines.length + 1) * LINE + MARGIN
   return [
@@ -49,20 +52,26 @@ function bar(look: MapLook, width: number): Key {
     return `<stop offset="${part}" stop-color="${colorAt(look, tableIndex(range.min + part * (range.max - range.min), range))}"/>`
   })
   const ticks = ticksOf(range).map(({ value, label }, index) => tick(at(value), 14, label, ['start', 'middle', 'end'][index] ?? 'middle'))
-  const marks = look.map.marks.filter(({ value }) => value >= range.min && value <= range.max)
+  const marks = marksIn(look, range).map(({ value, text }) => ({ text, at: at(value), length: Math.ceil(text.length * LETTER) }))
+  const places = layOutLabels(marks, length, LETTER)
   return {
     markup: [
       `<defs><linearGradient id="colors">${stops.join('')}</linearGradient></defs>`,
       `<rect width="${length}" height="14" fill="url(#colors)"/>`,
       ...ticks,
-      ...marks.map(({ value, label }) => tick(at(value), 30, `${label} ${toShortText(value)}`, 'middle')),
+      ...marks.map((mark, index) => drawMark(mark.at, mark.text, places[index]?.left ?? 0, 32 + LINE * (1 + (places[index]?.row ?? 0)))),
     ].join(''),
-    height: 14 + 2 * LINE + (marks.length > 0 ? LINE : 0),
+    height: 14 + 2 * LINE + rowsOf(places) * LINE,
   }
 }
 
 function tick(x: number, y: number, label: string, anchor: string): string {
   return `<path d="M${x} 0V${y + 4}" stroke="#ebebeb"/><text x="${x}" y="${y + 18}" text-anchor="${anchor}">${escapeXml(label)}</text>`
+}
+
+/** A line through the bar and its words, which begin at `left` so that none runs out of the picture. */
+function drawMark(x: number, text: string, left: number, y: number): string {
+  return `<path d="M${x} 0V18" stroke="#ebebeb"/><text x="${left}" y="${y}">${escapeXml(text)}</text>`
 }
 
 function legend(look: MapLook, width: number): Key {

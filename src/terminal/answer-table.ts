@@ -20,7 +20,7 @@ const percent = (value: number): string => `${(100 * value).toFixed(1)} %`
 export function toAnswerTable(answer: PredictionAnswer): string {
   const { model, input, classes, counterfactual, communities, structure, uncertainty } = answer
   const without = new Map(counterfactual?.classes.map((each) => [each.name, each]))
-  const head = ['class', 'probability', 'calibrated', 'logit', ...(counterfactual ? ['without structure'] : [])]
+  const head = ['class', 'model output score', 'calibrated', 'logit', ...(counterfactual ? ['without structure'] : [])]
   const rows = classes.map(({ name, probability, calibratedProbability, logit }) => [
     name === answer.predictedClass ? `> ${name}` : `  ${name}`,
     percent(probability),

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
+import { CODES } from '../../src/dicom/coded-concepts.ts'
 import type { RenderRequest } from '../../src/domain/prediction.ts'
 import { colormap } from '../../src/render/colormaps.ts'
 import { LABEL_COLORS } from '../../src/render/label-colors.ts'
@@ -217,6 +218,19 @@ describe('renderMap', () => {
       'Creation Time': '2026-01-02T03:04:05Z',
       Disclaimer: 'Research use only. Not for diagnosis.',
     })
+  })
+
+  it("calls the class's softmax what the structured report calls it, never a probability", async () => {
+    const map = mapOf(ramp)
+    const { bytes } = await renderMap(requestOf(map, displayOf(20, 20), wholePlacement(20, 20)))
+    const { comments } = await sharp(bytes).metadata()
+    const texts = Object.fromEntries((comments ?? []).map(({ keyword, text }) => [keyword, text]))
+    expect(texts).toMatchObject({ 'attending:model-output-score': '0.934', 'attending:calibrated-model-output-score': '0.871' })
+    const svg = Buffer.from((await renderMap(requestOf(map, displayOf(20, 20), wholePlacement(20, 20), { format: 'svg' }))).bytes).toString('utf8')
+    const words = svg.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ')
+    const [score, calibrated] = [CODES.modelOutput.meaning, CODES.calibratedModelOutput.meaning].map((meaning) => meaning.toLowerCase())
+    expect(words).toContain(`Predicted: pneumonia, ${score} 0.934, ${calibrated} 0.871`)
+    expect(words).not.toContain('probability')
   })
 
   it('writes float32 NumPy grids, of one head where asked', async () => {

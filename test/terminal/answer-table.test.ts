@@ -16,11 +16,11 @@ const answer = {
 } as unknown as PredictionAnswer
 
 describe('the table of an answer', () => {
-  it('marks the predicted class, and shows probabilities with and without the structure', () => {
+  it('marks the predicted class, and shows model output scores with and without the structure', () => {
     const lines = toAnswerTable(answer).split('\n')
     expect(lines[0]).toBe('m-v1 1.0.0  (graph abcdef01)')
     expect(lines[1]).toBe('dicom, 10 x 20, frame 1 of 3')
-    expect(lines).toContain('> pneumonia       75.0 %  -            0.599             50.0 %')
+    expect(lines).toContain('> pneumonia              75.0 %  -            0.599             50.0 %')
   })
 
   it('states communities, inactive heads and every warning', () => {
