@@ -8,8 +8,12 @@ import { ABOUT_GOLDEN, encodeTensor, type GoldenCase, type GoldenFile } from './
 import type { ParityInput, Reference } from './parity.ts'
 import { type BatchMode, feedsOf, graphNameOf } from './stages.ts'
 
+/** Above this a stage is left out, or matrices [token, token] of a large image would make a file of many times the weights' size. */
+const MOST_VALUES = 2 ** 16
+
 /** The stages at which a port is compared, of the last layer only, so that the file stays small: the first one that fails names where a fault begins. */
-function isKept(output: string, { depth }: NetworkConfig): boolean {
+function isKept(output: string, { data }: Tensor, { depth }: NetworkConfig): boolean {
+  if (data.length > MOST_VALUES) return false
   const [name = '', layer] = output.split('.')
   if (layer === undefined) return ['tokens', 'embedding', 'logits'].includes(name)
   return Number(layer) === depth - 1 && ['attention', 'membership', 'degree', 'edge_probability'].includes(name)
@@ -39,7 +43,7 @@ async function buildCase({ config, weights, primitives, mask }: Reference, name:
   const stages = await runNetwork(config, weights, pixels, { primitives, structure: mode.structure, mask: rule, capture: true })
   const outputs = [...stages].flatMap(([stage, tensor]) => {
     const output = graphNameOf(stage, config)
-    return output !== null && isKept(output, config) ? [[output, encodeTensor(tensor)] as const] : []
+    return output !== null && isKept(output, tensor, config) ? [[output, encodeTensor(tensor)] as const] : []
   })
   const inputs = Object.entries(feedsOf(config, pixels, mode)).map(([input, feed]) => [input, encodeFeed(feed)] as const)
   return { case: `${name}, ${mode.structure === 'removed' ? 'structure removed' : 'as trained'}`, inputs: Object.fromEntries(inputs), outputs: Object.fromEntries(outputs) }
