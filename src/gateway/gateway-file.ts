@@ -26,7 +26,8 @@ const authenticationSchema = z.discriminatedUnion('kind', [
 const deliverySchema = z.strictObject({
   concurrency: z.int().min(1).max(64).default(2),
   retryLimit: z.int().min(0).max(1000).default(20),
-  retryDelaySeconds: z.int().min(0).max(3600).default(2),
+  // Without a wait the attempts are used up in a moment, and an archive that is gone for a minute leaves every job dead.
+  retryDelaySeconds: z.int().min(1, 'must be at least 1: without a wait the attempts are used up at once').max(3600).default(2),
   retryMaxDelaySeconds: seconds(86_400).default(900),
 })
 

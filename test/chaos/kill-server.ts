@@ -67,7 +67,7 @@ function prepare({ folder, databaseUrl, archive }: ChaosSettings): Readonly<Reco
   writeTinyBundles(join(folder, 'models'))
   const action = { model: TINY_DCMM, frames: 'first', destinations: ['archive'] }
   writeFileSync(join(folder, 'rules.json'), JSON.stringify({ version: 1, rules: [{ name: 'all', when: {}, action }] }))
-  const delivery = { concurrency: 2, retryLimit: 100, retryDelaySeconds: 0, retryMaxDelaySeconds: 2 }
+  const delivery = { concurrency: 2, retryLimit: 100, retryDelaySeconds: 1, retryMaxDelaySeconds: 2 }
   const peer = { kind: 'dicomweb', name: 'archive', url: `${archive.url}/dicom-web`, delivery }
   writeFileSync(join(folder, 'gateway.json'), JSON.stringify({ version: 1, rulesFile: 'rules.json', archives: [peer] }))
   return {

@@ -80,6 +80,11 @@ describe('readGatewayFile', () => {
     ['an address that is none', { version: 1, rulesFile: 'none.json', archives: [{ ...web, url: 'file:///etc/passwd' }] }, 'at archives.0.url'],
     ['a title that is none', { version: 1, rulesFile: 'none.json', dimse: { peers: [{ aeTitle: 'SEVENTEEN LETTERS' }] } }, 'at dimse.peers.0.aeTitle'],
     ['a receiver that anybody may send to', { version: 1, rulesFile: 'none.json', dimse: { peers: [] } }, 'at dimse.peers'],
+    [
+      'a delivery that waits for nothing between its attempts',
+      { version: 1, rulesFile: 'none.json', archives: [{ ...web, delivery: { retryDelaySeconds: 0 } }] },
+      'at archives.0.delivery.retryDelaySeconds: must be at least 1',
+    ],
     ['two archives of one name', { version: 1, rulesFile: 'none.json', archives: [web, web] }, 'two archives'],
     [
       'a secret that is not there',
