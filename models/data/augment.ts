@@ -67,6 +67,17 @@ const AUGMENTATION_STREAM = 0x61756721
 const DRAW = { rotation: 0, zoom: 1, shiftY: 2, shiftX: 3, gamma: 4, contrast: 5, brightness: 6 } as const
 const UNIFORM = { erase: 100, eraseTop: 101, eraseLeft: 102, mirror: 103 } as const
 
+/** Where the pixels of an image go: rotation and zoom about the center, then a shift, then perhaps a mirror. The same for an image and its mask. */
+export interface Motion {
+  /** Both times the zoom's inverse. */
+  readonly cosine: number
+  readonly sine: number
+  /** Pixels. */
+  readonly shiftY: number
+  readonly shiftX: number
+  readonly isMirrored: boolean
+}
+
 /**
  * The changed image.
  *
@@ -75,21 +86,28 @@ const UNIFORM = { erase: 100, eraseTop: 101, eraseLeft: 102, mirror: 103 } as co
  * returns  the same, in [0, 1]
  */
 export function augment(image: Float32Array, size: ImageSize, settings: Augmentation, key: number): Float32Array {
-  const moved = move(image, size, settings, key)
-  if (uniformAt(key, UNIFORM.mirror) < settings.mirrorProbability) mirror(moved, size)
+  const moved = moveBy(image, size, motionOf(size, settings, key))
   bendGrayValues(moved, settings, key)
   if (uniformAt(key, UNIFORM.erase) < settings.erasedSquareProbability) eraseSquare(moved, size, key)
   return moved
 }
 
-/** Rotation and zoom about the center, then a shift; sampled bilinearly, the border repeated outwards. */
-function move(image: Float32Array, { channels, height, width }: ImageSize, settings: Augmentation, key: number): Float32Array {
+/** The motion that `augment` gives an image with this key. */
+export function motionOf({ height, width }: Pick<ImageSize, 'height' | 'width'>, settings: Augmentation, key: number): Motion {
   const angle = (settings.rotationDegrees * normalAt(key, DRAW.rotation) * Math.PI) / 180
   const scale = Math.exp(-settings.zoom * normalAt(key, DRAW.zoom))
-  const shiftY = settings.shift * height * normalAt(key, DRAW.shiftY)
-  const shiftX = settings.shift * width * normalAt(key, DRAW.shiftX)
-  const cosine = Math.cos(angle) * scale
-  const sine = Math.sin(angle) * scale
+  return {
+    cosine: Math.cos(angle) * scale,
+    sine: Math.sin(angle) * scale,
+    shiftY: settings.shift * height * normalAt(key, DRAW.shiftY),
+    shiftX: settings.shift * width * normalAt(key, DRAW.shiftX),
+    isMirrored: uniformAt(key, UNIFORM.mirror) < settings.mirrorProbability,
+  }
+}
+
+/** The moved image, [channel, height, width]; sampled bilinearly, the border repeated outwards. */
+export function moveBy(image: Float32Array, size: ImageSize, { cosine, sine, shiftY, shiftX, isMirrored }: Motion): Float32Array {
+  const { channels, height, width } = size
   const moved = new Float32Array(image.length)
   for (let row = 0; row < height; row++) {
     for (let column = 0; column < width; column++) {
@@ -101,6 +119,7 @@ function move(image: Float32Array, { channels, height, width }: ImageSize, setti
       for (let channel = 0; channel < channels; channel++) moved[(channel * height + row) * width + column] = sampleBilinear(image, channel, height, width, sourceY, sourceX)
     }
   }
+  if (isMirrored) mirror(moved, size)
   return moved
 }
 

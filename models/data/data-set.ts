@@ -8,6 +8,8 @@ export interface Split {
   readonly images: Uint8Array
   /** [image], indices of classes. */
   readonly labels: Uint8Array
+  /** [image, height, width], 0 outside what readers marked; an image without a finding has an empty mask. Left out where the file has none. */
+  readonly masks?: Uint8Array
 }
 
 /** What is known of a published file, told by its checksum. */

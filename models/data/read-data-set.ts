@@ -1,7 +1,7 @@
 /** A MedMNIST-style .npz in, a checked data set out: {train, val, test} x {images, labels} of unsigned bytes. */
 import { createHash } from 'node:crypto'
 import { Problem } from '../../src/domain/problem.ts'
-import type { DataSet, DataSetFacts, Split, SplitName } from './data-set.ts'
+import { type DataSet, type DataSetFacts, SPLIT_NAMES, type Split, type SplitName } from './data-set.ts'
 import { knownDataSet } from './known-data-sets.ts'
 import { type ByteArray, readNpy } from './read-npy.ts'
 import { readZip } from './read-zip.ts'
@@ -27,7 +27,10 @@ export function readDataSet(bytes: Uint8Array, options: ReadOptions): DataSet {
   const images = { train: imagesOf(members, 'train'), validation: imagesOf(members, 'val'), test: imagesOf(members, 'test') }
   const [, height = 0, width = 0, channels = 1] = images.train.shape
   if (channels !== 1 && channels !== 3) throw unreadable(`images of ${channels} channels`)
-  const splits = { train: splitOf(members, 'train', images), validation: splitOf(members, 'validation', images), test: splitOf(members, 'test', images) }
+  const splits = withMasks(members, { train: splitOf(members, 'train', images), validation: splitOf(members, 'validation', images), test: splitOf(members, 'test', images) }, [
+    height,
+    width,
+  ])
   const facts = known ?? unlistedFacts(sha256, splits.train)
   for (const split of Object.values(splits)) checkLabels(split, facts.classes.length)
   return { facts, sha256, height, width, channels, splits }
@@ -35,6 +38,23 @@ export function readDataSet(bytes: Uint8Array, options: ReadOptions): DataSet {
 
 function unreadable(detail: string): Problem {
   return new Problem('file-unreadable', detail, {})
+}
+
+/** How the files call the splits. */
+const PREFIX: Readonly<Record<SplitName, string>> = { train: 'train', validation: 'val', test: 'test' }
+
+type Splits = Readonly<Record<SplitName, Split>>
+
+/** The splits with their masks, `<split>_masks` [image, row, column], where the file has them for all three. */
+function withMasks(members: ReadonlyMap<string, Uint8Array>, splits: Splits, size: readonly number[]): Splits {
+  if (SPLIT_NAMES.some((name) => !members.has(`${PREFIX[name]}_masks.npy`))) return splits
+  const withMask = (name: SplitName): Split => {
+    const { shape, data } = memberOf(members, `${PREFIX[name]}_masks`)
+    const expected = [splits[name].count, ...size]
+    if (shape.join() !== expected.join()) throw unreadable(`${PREFIX[name]}_masks is [${shape.join(', ')}], the images ask for [${expected.join(', ')}]`)
+    return { ...splits[name], masks: data }
+  }
+  return { train: withMask('train'), validation: withMask('validation'), test: withMask('test') }
 }
 
 function memberOf(members: ReadonlyMap<string, Uint8Array>, name: string): ByteArray {
@@ -52,7 +72,7 @@ function imagesOf(members: ReadonlyMap<string, Uint8Array>, prefix: string): Byt
 /** Labels come as [image, 1] or [image]. */
 function splitOf(members: ReadonlyMap<string, Uint8Array>, name: SplitName, images: Readonly<Record<SplitName, ByteArray>>): Split {
   const { shape, data } = images[name]
-  const labels = memberOf(members, `${name === 'validation' ? 'val' : name}_labels`).data
+  const labels = memberOf(members, `${PREFIX[name]}_labels`).data
   const [count = 0, ...size] = shape
   if (size.join() !== images.train.shape.slice(1).join()) throw unreadable('the splits have images of different sizes')
   if (labels.length !== count || count === 0) throw unreadable(`${count} ${name} images have ${labels.length} labels`)

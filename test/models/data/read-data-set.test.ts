@@ -60,7 +60,37 @@ describe('readDataSet', () => {
     expect([...data.splits.test.labels]).toEqual([1, 0])
   })
 
+  const withMasks = (side: number): Uint8Array =>
+    zipOf(
+      (['train', 'val', 'test'] as const).flatMap((name, i) => [
+        { name: `${name}_images.npy`, bytes: npyOf([1, 2, 2], new Uint8Array(4)) },
+        { name: `${name}_labels.npy`, bytes: npyOf([1, 1], Uint8Array.of(i % 2)) },
+        { name: `${name}_masks.npy`, bytes: npyOf([1, side, side], new Uint8Array(side * side).fill(i)) },
+      ]),
+    )
+
+  it('reads the masks of a file that has them for all splits, and says of no other that it has any', () => {
+    const bytes = withMasks(2)
+    const { splits } = readDataSet(bytes, { allowed: [sha256(bytes)] })
+    expect([splits.train, splits.validation, splits.test].map(({ masks }) => [...(masks ?? [])])).toEqual([0, 1, 2].map((value) => new Array(4).fill(value)))
+    expect(readDataSet(tiny, { allowed: [sha256(tiny)] }).splits.train).not.toHaveProperty('masks')
+  })
+
+  // Counts and mean area: the set's own description.
+  it.skipIf(!hasData)('reads as many marked lesions of busi128 as its makers count, 11 % of the picture on average (needs the corpus)', () => {
+    const { splits } = readDataSet(readFileSync(dataFile('busi128/busi128.npz')), { allowed: [] })
+    const areas = (['train', 'validation', 'test'] as const).map((name) =>
+      Array.from({ length: splits[name].count }, (_, i) => (splits[name].masks ?? new Uint8Array(0)).subarray(i * 128 * 128, (i + 1) * 128 * 128))
+        .map((mask) => mask.reduce((sum, value) => sum + value, 0) / 128 ** 2)
+        .filter((area) => area > 0),
+    )
+    expect(areas.map(({ length }) => length)).toEqual([452, 60, 133])
+    const all = areas.flat()
+    expect(all.reduce((sum, area) => sum + area, 0) / all.length).toBeCloseTo(0.11, 2)
+  })
+
   it.each([
+    ['masks of another size than the images', withMasks(3)],
     ['a label out of range', npzOf({ train: split([0, 1]), val: split([2]), test: split([0]) })],
     ['fewer labels than images', npzOf({ train: { ...split([0, 1]), labels: [0] }, val: split([0]), test: split([0]) })],
     ['a split that is missing', zipOf([{ name: 'train_images.npy', bytes: npyOf([1, 2, 2], new Uint8Array(4)) }])],

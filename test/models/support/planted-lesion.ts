@@ -63,13 +63,16 @@ function isIn({ y, x, radius }: Disc, pixel: number): boolean {
 function splitOf(count: number, key: number): Split {
   const labels = Uint8Array.from({ length: count }, (_, image) => image % 2)
   const images = new Uint8Array(count * PHANTOM_SIDE ** 2)
+  const masks = new Uint8Array(count * PHANTOM_SIDE ** 2)
   for (let image = 0; image < count; image++) {
     const disc = discOf(key, image)
     const slope = 40 * uniformAt(mixKey(key, image), 2_000_000)
     for (let i = 0; i < PHANTOM_SIDE ** 2; i++) {
       const ground = 40 + (slope * (i % PHANTOM_SIDE)) / PHANTOM_SIDE + 60 * uniformAt(mixKey(key, image), i)
-      images[image * PHANTOM_SIDE ** 2 + i] = Math.round(ground + (labels[image] === 1 && isIn(disc, i) ? DISC_GRAY : 0))
+      const isMarked = labels[image] === 1 && isIn(disc, i)
+      images[image * PHANTOM_SIDE ** 2 + i] = Math.round(ground + (isMarked ? DISC_GRAY : 0))
+      masks[image * PHANTOM_SIDE ** 2 + i] = isMarked ? 1 : 0
     }
   }
-  return { count, images, labels }
+  return { count, images, labels, masks }
 }
