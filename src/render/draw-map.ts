@@ -23,9 +23,18 @@ const BORDER_FROM_PIXELS = 8
  * alpha (confidence + (1 - confidence) alpha), which keeps both ends; their borders are strongest at alpha 0.5 and gone at both ends.
  */
 export function drawOverlay(display: DisplayImage, placement: Placement, look: MapLook, canvas: Canvas, alpha: number): Raster {
-  const image = displayOn(canvas, display)
+  return layOver(pictureOn(canvas, display), placement, look, canvas, alpha)
+}
+
+/** The image alone on the canvas. */
+export function pictureOn(canvas: Canvas, display: DisplayImage): Raster {
   const raster = emptyRaster(canvas.width, canvas.height, 3)
-  spreadGray(image, display.channels, raster.pixels)
+  spreadGray(displayOn(canvas, display), display.channels, raster.pixels)
+  return raster
+}
+
+/** As `drawOverlay`, onto a picture of the image that is on the canvas already: it is painted over, and handed back. */
+export function layOver(raster: Raster, placement: Placement, look: MapLook, canvas: Canvas, alpha: number): Raster {
   if (look.map.kind === 'categorical') {
     const labels = placeLabels(placement, look, canvas)
     hatchOutside(raster, labels.view, alpha)

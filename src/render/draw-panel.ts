@@ -2,14 +2,13 @@
 import type { ExplanationMap } from '../domain/explanation.ts'
 import type { RenderRequest } from '../domain/prediction.ts'
 import { drawText, LINE_HEIGHT, textWidth } from './bitmap-font.ts'
-import { displayOn, scaledCanvas } from './canvas.ts'
+import { scaledCanvas } from './canvas.ts'
 import { stripLines } from './caption.ts'
 import { drawKey, keyHeight } from './draw-key.ts'
-import { drawOverlay } from './draw-map.ts'
+import { layOver, pictureOn } from './draw-map.ts'
 import { addStrip } from './draw-strip.ts'
 import type { Rgb } from './label-colors.ts'
 import { chooseLook, type MapLook } from './map-look.ts'
-import type { Canvas } from './place-grid.ts'
 import { emptyRaster, paste, type Raster } from './raster.ts'
 
 const GROUND: Rgb = [18, 18, 20]
@@ -31,10 +30,12 @@ export function drawPanel(request: RenderRequest): Raster {
   const keys = Math.max(...looks.map((look) => keyHeight(look, cellWidth, SCALE)))
   const top = GAP + LINE_HEIGHT * SCALE
   const raster = emptyRaster(GAP + (looks.length + 1) * (cellWidth + GAP), top + canvas.height + GAP + keys, 3, GROUND)
-  drawCell(raster, originalOn(canvas, request), { text: 'Image', scale: SCALE }, GAP, top)
+  const picture = pictureOn(canvas, display)
+  drawCell(raster, picture, { text: 'Image', scale: SCALE }, GAP, top)
   looks.forEach((look, index) => {
     const x = GAP + (index + 1) * (cellWidth + GAP)
-    drawCell(raster, drawOverlay(display, placement, look, canvas, options.alpha), titleIn(look, cellWidth), x, top)
+    const copy = { ...picture, pixels: picture.pixels.slice() }
+    drawCell(raster, layOver(copy, placement, look, canvas, options.alpha), titleIn(look, cellWidth), x, top)
     drawKey(raster, look, x, top + canvas.height + GAP, cellWidth, SCALE)
   })
   const [first] = looks
@@ -45,13 +46,6 @@ function panelMaps({ map, maps }: RenderRequest): readonly ExplanationMap[] {
   const found = PLACES.flatMap((names) => names.flatMap((name) => maps.filter((candidate) => candidate.name === name)).slice(0, 1))
   const withAsked = found.map((candidate) => (candidate.name === map.name ? map : candidate))
   return withAsked.includes(map) ? withAsked : [...withAsked, map]
-}
-
-function originalOn(canvas: Canvas, { display }: RenderRequest): Raster {
-  const bytes = displayOn(canvas, display)
-  const raster = emptyRaster(canvas.width, canvas.height, 3)
-  for (let i = 0; i < raster.pixels.length; i++) raster.pixels[i] = bytes[display.channels === 3 ? i : Math.floor(i / 3)] ?? 0
-  return raster
 }
 
 /** Title and class, large where they fit and small where not. */
