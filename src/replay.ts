@@ -4,7 +4,8 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { compareAnswers, type Difference } from './artifact/compare-answers.ts'
-import type { PredictionAnswer } from './domain/answer.ts'
+import type { MapAnswer, PredictionAnswer } from './domain/answer.ts'
+import type { ExplanationMap } from './domain/explanation.ts'
 import type { PredictionOptions, RenderOptions, RenderRequest } from './domain/prediction.ts'
 import { Problem, toProblemData } from './domain/problem.ts'
 import { toAnswer, toArtifacts } from './http/to-answer.ts'
@@ -110,8 +111,19 @@ async function run({ prediction: path, file, models }: Command): Promise<Replay>
 
 /** Without what no program said yet when the first answer was made. */
 function asOldAs(before: PredictionAnswer, now: PredictionAnswer): PredictionAnswer {
-  if (before.inputCheck !== undefined) return now
+  const maps = now.maps.map((map) => (isWithoutFigures(before, map.name) ? withoutFigures(map) : map))
+  if (before.inputCheck !== undefined) return { ...now, maps }
   const { inputCheck: _, ...older } = now
+  return { ...older, maps }
+}
+
+/** Whether the map was answered before the figures of a map were stated. */
+function isWithoutFigures({ maps }: PredictionAnswer, name: string): boolean {
+  return maps.some((map) => map.name === name && map.gridSha256 === undefined)
+}
+
+function withoutFigures(map: MapAnswer): MapAnswer {
+  const { shape: _, layer: _1, head: _2, headRange: _3, explainedClass: _4, marks: _5, formula: _6, statistics: _7, numbers: _8, gridSha256: _9, ...older } = map
   return older
 }
 
@@ -124,7 +136,8 @@ async function compareMaps(
   const differing: string[] = []
   let compared = 0
   for (const { name, href } of answer.maps) {
-    const map = request.maps.find((candidate) => candidate.name === name)
+    const found = request.maps.find((candidate) => candidate.name === name)
+    const map = found !== undefined && isWithoutFigures(answer, name) ? drawnWithoutFigures(found) : found
     for (const format of FORMATS) {
       const kept = await keptMap(href[format], folder)
       if (kept === null || map === undefined) continue
@@ -134,6 +147,11 @@ async function compareMaps(
     }
   }
   return { compared, differing }
+}
+
+function drawnWithoutFigures(map: ExplanationMap): ExplanationMap {
+  const { formula: _, statistics: _1, ...older } = map
+  return older
 }
 
 async function keptMap(link: string, folder: string): Promise<Buffer | null> {

@@ -1,5 +1,7 @@
 /** The answer of the API to a prediction, field by field as openapi.yaml has it. */
-import type { Agreement, ClassOutput, CommunityFacts, Counterfactual, ExplanationMap, MapKind, MapRange, StructureFacts, Uncertainty } from './explanation.ts'
+
+import type { GridStatistics } from '../tensor/grid-statistics.ts'
+import type { Agreement, ClassOutput, CommunityFacts, Counterfactual, ExplanationMap, MapKind, MapRange, RangeMark, StructureFacts, Uncertainty } from './explanation.ts'
 import type { InputCheck } from './input-check.ts'
 import type { Prediction, Provenance, TimingMs } from './prediction.ts'
 
@@ -11,7 +13,27 @@ export interface MapLinks {
   readonly json: string
 }
 
-export interface MapAnswer {
+/** What is said of a map's numbers. Absent from answers that were kept before it was said. */
+export interface MapFigures {
+  /** Rows and columns of the grid. */
+  readonly shape: readonly number[]
+  /** From 0; null where a map joins several layers. */
+  readonly layer: number | null
+  /** Whose the grid is: always null, all heads together. A single head is drawn by the query parameter of its name. */
+  readonly head: null
+  /** The printed limits of single heads; null where none are shown. */
+  readonly headRange: MapRange | null
+  /** The class that a class-specific map explains, by its place in `classes`. */
+  readonly explainedClass: { readonly index: number; readonly name: string } | null
+  readonly marks: readonly RangeMark[]
+  readonly formula: string | null
+  readonly statistics: GridStatistics | null
+  readonly numbers: Readonly<Record<string, number>>
+  /** Of the grid's float32 values, little endian, row after row. */
+  readonly gridSha256: string
+}
+
+export interface MapAnswer extends Partial<MapFigures> {
   readonly name: string
   readonly title: string
   readonly kind: MapKind

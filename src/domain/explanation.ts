@@ -1,4 +1,5 @@
 /** Maps on the patch grid: what `explain` makes and `render` and `results` show. */
+import type { GridStatistics } from '../tensor/grid-statistics.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 export type MapKind = 'categorical' | 'sequential' | 'diverging'
@@ -51,6 +52,10 @@ export interface ExplanationMap {
   readonly interpolation: 'bilinear' | 'nearest'
   readonly unit: string
   readonly method: string
+  /** Names the formula, as `evidence/1`: another version gives other values for the same outputs. Absent from maps that were kept before there was one. */
+  readonly formula?: string
+  /** Of the grid, in `unit`; null for labels. Absent from maps that were kept before there were any. */
+  readonly statistics?: GridStatistics | null
   /** The paper's equation or the clause behind the method. */
   readonly source: string
   /** How sure each patch's label is, [gridHeight, gridWidth] in [0, 1]; categorical maps only. */

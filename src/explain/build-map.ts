@@ -1,5 +1,6 @@
 /** A method's grid and words in, a complete map out: flat maps say so, every map has its sentence for those who can't see it. */
 import type { ExplanationMap, MapKind, MapRange } from '../domain/explanation.ts'
+import { statisticsOf } from '../tensor/grid-statistics.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 
 /** Below this spread a map is flat: one color, and a note. Source: spec of the maps, rule R2. */
@@ -11,7 +12,10 @@ export const MOST_LABELS = 8
 type Given = 'name' | 'title' | 'kind' | 'role' | 'grid' | 'unit' | 'method' | 'source'
 export type MapParts = Pick<ExplanationMap, Given> & Partial<Omit<ExplanationMap, Given | 'altText'>>
 
-/** A map with what its method left out filled in: range, notes, alt text. */
+/** Where a method gives no other: the first version of the formula of its name. */
+const FIRST_VERSION = '1'
+
+/** A map with what its method left out filled in: range, statistics, notes, alt text. */
 export function buildMap(parts: MapParts): ExplanationMap {
   const map = {
     classSpecific: (parts.explainedClass ?? null) !== null,
@@ -27,6 +31,8 @@ export function buildMap(parts: MapParts): ExplanationMap {
     communities: [],
     numbers: {},
     notes: [],
+    formula: `${parts.name}/${FIRST_VERSION}`,
+    statistics: parts.kind === 'categorical' ? null : statisticsOf(parts.grid),
     ...parts,
   }
   const notes = isFlat(map.grid) ? [...map.notes, FLAT_NOTE] : map.notes

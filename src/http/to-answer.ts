@@ -1,6 +1,7 @@
 /** A prediction of an engine in, the answer of the API out. */
-import type { MapAnswer, MapLinks, PredictionAnswer } from '../domain/answer.ts'
-import type { ExplanationMap } from '../domain/explanation.ts'
+import { createHash } from 'node:crypto'
+import type { MapAnswer, MapFigures, MapLinks, PredictionAnswer } from '../domain/answer.ts'
+import type { ClassOutput, ExplanationMap } from '../domain/explanation.ts'
 import type { PredictionArtifacts } from '../domain/kept-prediction.ts'
 import { NOTICE, type Prediction, type RenderCaption } from '../domain/prediction.ts'
 import { Problem } from '../domain/problem.ts'
@@ -22,16 +23,36 @@ export function toAnswer(prediction: Prediction, id: string, createdAt: string, 
     structure: explanation.structure,
     agreement: explanation.agreement,
     ...(prediction.inputCheck === undefined ? {} : { inputCheck: prediction.inputCheck }),
-    maps: explanation.maps.map((map) => toMapAnswer(map, linksOf(map))),
+    maps: explanation.maps.map((map) => toMapAnswer(map, explanation.classes, linksOf(map))),
     provenance,
     timingMs,
     notice: NOTICE,
   }
 }
 
-function toMapAnswer(map: ExplanationMap, href: MapLinks): MapAnswer {
+/** What the API says of a map: all but its grid. */
+export function toMapAnswer(map: ExplanationMap, classes: readonly Pick<ClassOutput, 'name'>[], href: MapLinks): MapAnswer & MapFigures {
   const { name, title, kind, classSpecific, role, range, unit, method, source, notes, altText } = map
-  return { name, title, kind, classSpecific, role, heads: map.heads?.shape[0] ?? 0, range, unit, method, source, notes, altText, href }
+  return { name, title, kind, classSpecific, role, heads: map.heads?.shape[0] ?? 0, range, unit, method, source, notes, altText, ...toFigures(map, classes), href }
+}
+
+function toFigures(map: ExplanationMap, classes: readonly Pick<ClassOutput, 'name'>[]): MapFigures {
+  const { grid, layer, headRange, marks, numbers } = map
+  const explained = classes.findIndex(({ name }) => name === map.explainedClass)
+  return {
+    shape: grid.shape,
+    layer,
+    head: null,
+    headRange,
+    explainedClass: map.explainedClass === null || explained < 0 ? null : { index: explained, name: map.explainedClass },
+    marks,
+    formula: map.formula ?? null,
+    statistics: map.statistics ?? null,
+    numbers,
+    gridSha256: createHash('sha256')
+      .update(new Uint8Array(grid.data.buffer, grid.data.byteOffset, grid.data.byteLength))
+      .digest('hex'),
+  }
 }
 
 /** The prediction again, from what was kept of it. */

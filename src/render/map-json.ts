@@ -1,5 +1,6 @@
 /** A map in, its machine-readable twin out: grid, limits, colors, how it lies on the image, and the sentence for those who can't see it. */
 import { NOTICE, type RenderRequest } from '../domain/prediction.ts'
+import { statisticsOf } from '../tensor/grid-statistics.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { labelShares } from './draw-key.ts'
 import type { MapLook } from './map-look.ts'
@@ -24,7 +25,10 @@ export function encodeMapJson(request: RenderRequest, look: MapLook): string {
     colormap: look.colormap,
     interpolation: map.interpolation,
     method: map.method,
+    formula: map.formula,
     source: map.source,
+    // Of what the grid shows: a single head has its own.
+    statistics: look.head === null || !map.statistics ? map.statistics : statisticsOf(look.grid),
     numbers: map.numbers,
     notes: map.notes,
     altText: map.altText,

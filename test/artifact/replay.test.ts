@@ -125,6 +125,20 @@ describe('a kept answer', () => {
     expect(differences.map(({ path }) => path)).toEqual(['inputCheck.verdict'])
   })
 
+  it('is equal where it was kept before the figures of maps were stated, and differs where the hash of a grid was another', async () => {
+    const answer = JSON.parse(await readFile(join(out, 'answer.json'), 'utf8'))
+    const [first, ...others] = answer.maps
+    const { shape, layer, head, headRange, explainedClass, marks, formula, statistics, numbers, gridSha256, ...older } = first
+    expect([shape, layer, head, headRange, explainedClass, marks, formula, statistics, numbers, gridSha256]).not.toContain(undefined)
+    const replayed = async (name: string, map: object): Promise<{ isEqual: boolean; differences: readonly { path: string }[]; differingMaps: readonly string[] }> => {
+      await writeFile(join(out, name), JSON.stringify({ ...answer, maps: [map, ...others] }))
+      return JSON.parse((await run('src/replay.ts', join(out, name), picture, '--models', models, '--json')).out)
+    }
+    expect(await replayed('older.json', { ...older, href: { ...older.href, json: 'nowhere.json' } })).toMatchObject({ isEqual: true })
+    const { differences } = await replayed('other.json', { ...first, gridSha256: 'f'.repeat(64) })
+    expect(differences.map(({ path }) => path)).toEqual(['maps[0].gridSha256'])
+  })
+
   it('has pictures that tell what made them', async () => {
     const answer = JSON.parse(await readFile(join(out, 'answer.json'), 'utf8'))
     const { status, out: printed } = await run('src/check-artifact.ts', join(out, 'evidence.png'), '--json')

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Explanation } from '../../src/domain/explanation.ts'
 import type { PredictionOptions } from '../../src/domain/prediction.ts'
 import { explain, outputsNeeded } from '../../src/explain/explain.ts'
+import { statisticsOf } from '../../src/tensor/grid-statistics.ts'
 import { type GoldenName, goldenManifest, goldenOutputs, readGolden, tensorNamed } from './golden-case.ts'
 
 const options = (given: Partial<PredictionOptions> = {}): PredictionOptions => ({ frame: 1, maps: null, explainedClass: null, seed: 0, samples: 0, ...given })
@@ -134,6 +135,9 @@ describe('explain', () => {
     const maps = ['communities', 'attention', 'degree', 'delta', 'entropy', 'hub', 'rollout', 'attention-without-structure']
     for (const map of (await explainGolden('dcmm', { maps })).maps) {
       expect(['causal', 'descriptive']).toContain(map.role)
+      expect(map.formula).toBe(`${map.name}/1`)
+      if (map.kind === 'categorical') expect(map.statistics).toBeNull()
+      else expect(map.statistics).toEqual(statisticsOf(map.grid))
       for (const text of [map.method, map.source, map.unit, map.altText]) expect(text.length).toBeGreaterThan(3)
     }
   })

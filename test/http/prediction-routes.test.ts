@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Problem } from '../../src/domain/problem.ts'
 import { HOUR_MS, openTestServer, type TestServer } from './support/open-test-server.ts'
@@ -31,6 +32,17 @@ describe('a prediction', () => {
     expect(json.maps[0]).toMatchObject({ name: 'communities', kind: 'categorical', heads: 3, range: null })
     expect(json.maps[0].href.png).toBe(`/v1/predictions/${json.id}/maps/communities.png`)
     expect(json.notice).toBe('Research use only. Not for diagnosis.')
+  })
+
+  it('says of each map the numbers that belong to it: place in the network, class, limits, formula, figures, and the hash of its grid', async () => {
+    const { json } = await server.predict(pngBytes)
+    const [communities, attention, delta] = json.maps
+    expect(attention).toMatchObject({ shape: [2, 2], layer: 1, head: null, headRange: null, explainedClass: null, marks: [], formula: 'attention/1', numbers: {} })
+    expect(delta.explainedClass).toEqual({ index: 1, name: 'pneumonia' })
+    expect(attention.statistics).toMatchObject({ min: 0, max: 1, sum: 1.75, highest: { row: 1, column: 1 } })
+    expect(communities.statistics).toBeNull()
+    // 0, 0.25, 0.5 and 1 in IEEE 754 single precision, little endian.
+    expect(attention.gridSha256).toBe(createHash('sha256').update(Buffer.from('000000000000803e0000003f0000803f', 'hex')).digest('hex'))
   })
 
   it('takes DICOM, PNG and JPEG, raw and as the one part of a form, and hands the engine the same bytes', async () => {

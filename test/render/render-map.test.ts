@@ -2,10 +2,12 @@ import fc from 'fast-check'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { CODES } from '../../src/dicom/coded-concepts.ts'
+import type { ExplanationMap } from '../../src/domain/explanation.ts'
 import type { RenderRequest } from '../../src/domain/prediction.ts'
 import { colormap } from '../../src/render/colormaps.ts'
 import { LABEL_COLORS } from '../../src/render/label-colors.ts'
 import { renderMap } from '../../src/render/render-map.ts'
+import { statisticsOf } from '../../src/tensor/grid-statistics.ts'
 import { at, tensorOf } from '../../src/tensor/tensor.ts'
 import { cropPlacement, displayOf, gridOf, labelMapOf, mapOf, padPlacement, requestOf, wholePlacement } from './render-case.ts'
 
@@ -260,6 +262,22 @@ describe('renderMap', () => {
       notice: 'Research use only. Not for diagnosis.',
     })
     expect(json.grid.flat()).toEqual([...ramp.data])
+  })
+
+  it('writes into the JSON the figures of what its grid shows, those of a single head where one was asked for, and none where the map has none', async () => {
+    const heads = tensorOf(
+      Float32Array.from({ length: 32 }, (_, i) => Math.sqrt(i)),
+      [2, 4, 4],
+    )
+    const figuresOf = async (map: ExplanationMap, head: number | null): Promise<unknown> => {
+      const { bytes } = await renderMap(requestOf(map, displayOf(8, 8), wholePlacement(8, 8), { format: 'json', head }))
+      return JSON.parse(Buffer.from(bytes).toString('utf8')).statistics
+    }
+    const map = mapOf(ramp, { heads, statistics: statisticsOf(ramp) })
+    expect(await figuresOf(map, null)).toEqual(statisticsOf(ramp))
+    expect(await figuresOf(map, 1)).toEqual(statisticsOf(at(heads, 1)))
+    const { statistics: _, ...older } = map
+    expect(await figuresOf(older, 1)).toBeUndefined()
   })
 
   it('writes an SVG whose words are escaped, with title and description', async () => {
