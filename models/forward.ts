@@ -33,6 +33,8 @@ export interface ForwardResult {
   readonly logits: tf.Tensor2D
   /** What the structure adds to the loss: entropyWeight x the sum over DCMM layers, or densityWeight x the mean over SBM layers. */
   readonly regularization: tf.Scalar
+  /** Of each DCMM layer by its index, [batch, head, token, community]; what holds for `stages` holds for them. */
+  readonly memberships: ReadonlyMap<number, tf.Tensor4D>
   /**
    * With `capture`: tokens, layer<i>.{scores, attention, tokens, …}, embedding, by the names of test/golden. A tf.tidy around the whole
    * call disposes them, since it does not look into a Map: read them inside.
@@ -44,6 +46,7 @@ export interface ForwardResult {
 interface LayerLosses {
   readonly entropies: tf.Scalar[]
   readonly densities: tf.Scalar[]
+  readonly memberships: Map<number, tf.Tensor4D>
 }
 
 /**
@@ -62,7 +65,7 @@ export function forward(config: NetworkConfig, weights: ReadonlyMap<string, tf.T
   const writtenOut = options.capture === true || options.tap !== undefined
   const recorder = (prefix: string): RecordStage => stageRecorder(stages, options.tap, prefix)
   const see = recorder('')
-  const losses: LayerLosses = { entropies: [], densities: [] }
+  const losses: LayerLosses = { entropies: [], densities: [], memberships: new Map() }
 
   const patches = patchEmbedding(pixels, config.patchSize, config.patchOverlap, weightsUnder(weights, 'patch_embed.'), primitives)
   let x = see('tokens', tokenSequence(patches, weight)) // [batch, token, width]
@@ -74,7 +77,7 @@ export function forward(config: NetworkConfig, weights: ReadonlyMap<string, tf.T
   }
   const embedding = see('embedding', primitives.layerNorm(classTokenOf(x), weight('norm.weight'), weight('norm.bias'), config.layerNormEps)) // [batch, width]
   const logits = primitives.linear(embedding, weight('head.weight'), weight('head.bias')) as tf.Tensor2D // [batch, class]
-  return { logits, regularization: regularizationOf(config, losses), stages: options.capture === true ? stages : new Map() }
+  return { logits, regularization: regularizationOf(config, losses), memberships: losses.memberships, stages: options.capture === true ? stages : new Map() }
 }
 
 /** The attention of one layer: the structure where the layer carries it and it is not removed, plain attention elsewhere. */
@@ -91,8 +94,9 @@ function attendLayer(
   const { primitives, structure = 'as-trained', mask = { mode: 'expected' } } = options
   const structured = structure === 'as-trained' && structuredLayers.includes(layer)
   if (structured && dcmm !== null) {
-    const { attended, entropy } = dcmmAttention(qkv, heads, dcmm, weight, primitives, record)
+    const { attended, entropy, membership } = dcmmAttention(qkv, heads, dcmm, weight, primitives, record)
     losses.entropies.push(entropy)
+    losses.memberships.set(layer, membership)
     return attended
   }
   if (structured && sbm !== null) {

@@ -20,6 +20,8 @@ export interface DcmmAttended {
   readonly attended: tf.Tensor3D
   /** This layer's membership entropy, in nats. */
   readonly entropy: tf.Scalar
+  /** [batch, head, token, community] */
+  readonly membership: tf.Tensor4D
 }
 
 /**
@@ -31,11 +33,11 @@ export interface DcmmAttended {
  */
 export function dcmmAttention(qkv: tf.Tensor3D, heads: number, options: DcmmOptions, weight: WeightOf, primitives: Primitives, record: RecordStage | null): DcmmAttended {
   const core = dcmmCore(queriesOf(qkv, heads), options, weight, primitives)
-  if (record === null) return { attended: primitives.dcmmAttention(qkv, heads, core), entropy: membershipEntropy(core.membership) }
+  if (record === null) return { attended: primitives.dcmmAttention(qkv, heads, core), entropy: membershipEntropy(core.membership), membership: core.membership }
 
   const seen: DcmmCore = { ...core, membership: record('membership', core.membership), degree: record('degree', core.degree), block: record('block', core.block) }
   const bias = record('bias', communityBias(seen))
-  return { attended: biasedAttention(splitHeads(qkv, heads), bias, record), entropy: membershipEntropy(seen.membership) }
+  return { attended: biasedAttention(splitHeads(qkv, heads), bias, record), entropy: membershipEntropy(seen.membership), membership: seen.membership }
 }
 
 /** What the bias is made of; query [batch, head, token, headWidth]. */

@@ -5,8 +5,18 @@ import { DCMM_VIT_FINE_TUNE, VIT_FINE_TUNE } from './fine-tune-224.ts'
 import { DCMM_VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_PNEUMONIA } from './pneumonia-28.ts'
 import type { Recipe } from './recipe.ts'
 import { SMALL_128_RECIPES } from './small-128.ts'
+import { LESION_RECIPES } from './supervised-128.ts'
 
-export const RECIPES: readonly Recipe[] = [DCMM_VIT_PNEUMONIA, VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_FINE_TUNE, DCMM_VIT_FINE_TUNE, ...SMALL_128_RECIPES, ...COMPARISON_RECIPES]
+export const RECIPES: readonly Recipe[] = [
+  DCMM_VIT_PNEUMONIA,
+  VIT_PNEUMONIA,
+  SBM_VIT_PNEUMONIA,
+  VIT_FINE_TUNE,
+  DCMM_VIT_FINE_TUNE,
+  ...SMALL_128_RECIPES,
+  ...LESION_RECIPES,
+  ...COMPARISON_RECIPES,
+]
 
 /** Throws: "parameter-invalid" with the names that exist. */
 export function findRecipe(name: string): Recipe {

@@ -28,6 +28,19 @@ export interface TrainingSettings {
   readonly augmentation: Augmentation | null
   /** Which weights are kept as the model: the averaged ones of the epoch with the lowest validation loss, or of the last epoch. */
   readonly selection: 'lowest-validation-loss' | 'last'
+  /** DCMM only: one community's memberships are trained towards masks of the training images; left out, no mask is looked at. */
+  readonly maskSupervision?: MaskSupervision
+}
+
+export interface MaskSupervision {
+  /** What the masks mark; the community is called so. */
+  readonly name: string
+  /** Along the memberships' last axis, from 0. */
+  readonly community: number
+  /** Structured layers whose memberships are held against the masks, from 0; the mean over them counts. */
+  readonly layers: readonly number[]
+  /** Of the masks' loss beside the classification's. */
+  readonly weight: number
 }
 
 export interface Recipe {

@@ -6,7 +6,7 @@ import type { Recipe, TrainingSettings } from './recipe.ts'
 import { LIVE_MEMBERSHIP_DEVIATION, liveDcmm, NO_STRUCTURE, type Structure, sampledSbm } from './structures.ts'
 
 /** Half of the usual learning rate, since it goes on from trained weights (training section 9). Both breasts, and both halves of a brain, look alike in a mirror. */
-const FINE_TUNING: TrainingSettings = { ...COMMON_TRAINING, batchSize: 32, learningRate: 5e-4, augmentation: { ...AUGMENTATION_LEVEL_2, mirrorProbability: 0.5 } }
+export const SMALL_128_FINE_TUNING: TrainingSettings = { ...COMMON_TRAINING, batchSize: 32, learningRate: 5e-4, augmentation: { ...AUGMENTATION_LEVEL_2, mirrorProbability: 0.5 } }
 
 const ALL_LAYERS = [0, 1, 2, 3, 4, 5]
 
@@ -29,7 +29,7 @@ export const SMALL_128_RECIPES: readonly Recipe[] = SETS.flatMap(({ name, title,
       title: `${network}, on ${title} at ${SMALL_128.imageSize} pixels`,
       dataSet,
       network: { ...SMALL_128, ...structure, classes },
-      training: { ...FINE_TUNING, epochs, initialMembershipDeviation: structure.dcmm === null ? null : LIVE_MEMBERSHIP_DEVIATION },
+      training: { ...SMALL_128_FINE_TUNING, epochs, initialMembershipDeviation: structure.dcmm === null ? null : LIVE_MEMBERSHIP_DEVIATION },
     }),
   ),
 )

@@ -5,9 +5,9 @@ import type { Batch } from '../data/batches.ts'
 import type { DataSet } from '../data/data-set.ts'
 import { forward } from '../forward.ts'
 import type { Primitives } from '../layers/primitives.ts'
-import { classificationLoss } from '../loss.ts'
+import { classificationLoss, membershipMaskLoss } from '../loss.ts'
 import type { NetworkConfig } from '../network-config.ts'
-import type { Recipe } from '../recipes/recipe.ts'
+import type { MaskSupervision, Recipe } from '../recipes/recipe.ts'
 
 /** Keeps the dropped branches' stream apart from the shuffle's and the augmentation's. */
 const DROP_STREAM = 0x64726f70
@@ -25,23 +25,47 @@ export interface LossRequest {
 }
 
 /**
- * Smoothed cross-entropy plus the structure's term, times the images' share of the batch.
+ * Smoothed cross-entropy plus the structure's term and the masks', times the images' share of the batch.
  *
  * An image has the same branches dropped and the same masks drawn whatever part it comes in, and the share is inside, where the
  * straight-through gradient is clipped: so that the gradients of the parts sum to the whole batch's but for rounding.
+ *
+ * maskShares  [image, patch], where the recipe trains memberships towards masks; null elsewhere
  */
-export function batchLoss(request: LossRequest, weights: ReadonlyMap<string, tf.Tensor>, batch: Batch): tf.Scalar {
+export function batchLoss(request: LossRequest, weights: ReadonlyMap<string, tf.Tensor>, batch: Batch, maskShares: Float32Array | null = null): tf.Scalar {
   const { recipe, data, seed, primitives, step, first, total } = request
   const { network, training } = recipe
   const share = batch.count / total
   const pixels = tf.tensor4d(batch.pixels, [batch.count, data.channels, data.height, data.width])
-  const { logits, regularization } = forward(withShare(network, share), weights, pixels, {
+  const { logits, regularization, memberships } = forward(withShare(network, share), weights, pixels, {
     primitives,
     dropPath: { rate: training.dropPath, seed: mixKey(mixKey(seed, DROP_STREAM), step), first },
     mask: { mode: 'sample', seeds: trainingSeeds(seed, step, total).slice(first, first + batch.count) },
   })
-  const loss = classificationLoss(logits, oneHot(batch.labels, network.classes), training.labelSmoothing)
+  const classification = classificationLoss(logits, oneHot(batch.labels, network.classes), training.labelSmoothing)
+  const { maskSupervision } = training
+  const loss =
+    maskSupervision === undefined || maskShares === null
+      ? classification
+      : tf.add<tf.Scalar>(classification, supervisionLoss(memberships, tf.tensor2d(maskShares, [batch.count, maskShares.length / batch.count]), maskSupervision))
   return tf.add(share === 1 ? loss : tf.mul(loss, share), regularization)
+}
+
+/**
+ * The masks' term: `weight` times the mean over the supervised layers.
+ *
+ * memberships  of the DCMM layers, by their index
+ * shares       [batch, patch]
+ *
+ * Throws: RangeError where a supervised layer has no memberships; checkSupervision refuses such a recipe before.
+ */
+export function supervisionLoss(memberships: ReadonlyMap<number, tf.Tensor4D>, shares: tf.Tensor2D, { layers, community, weight }: MaskSupervision): tf.Scalar {
+  const losses = layers.map((layer) => {
+    const membership = memberships.get(layer)
+    if (membership === undefined) throw new RangeError(`layer ${layer} has no memberships`)
+    return membershipMaskLoss(membership, shares, community)
+  })
+  return tf.mul(tf.addN(losses), weight / layers.length)
 }
 
 /** The structure's terms are means over the images they see: each part adds its share of them. */

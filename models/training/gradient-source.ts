@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs'
 import type { ChosenBackend } from '../backend/choose-backend.ts'
 import { shuffledOrder, stepsPerEpoch, trainingBatch } from '../data/batches.ts'
 import type { DataSet } from '../data/data-set.ts'
+import { trainingMaskShares } from '../data/mask-shares.ts'
 import type { Normalization } from '../data/pixels.ts'
 import type { Recipe } from '../recipes/recipe.ts'
 import { lossAndGradients } from '../variables.ts'
@@ -51,16 +52,18 @@ export function batchCount({ data, recipe }: Pick<GradientSetting, 'data' | 'rec
 /** Gradients of parts in this thread. The weights are read at each call. */
 export function partGradients(setting: GradientSetting, weights: ReadonlyMap<string, tf.Variable>): PartGradients {
   const { recipe, data, seed, normalization, backend } = setting
-  const { batchSize, augmentation } = recipe.training
+  const { batchSize, augmentation, maskSupervision } = recipe.training
   const { count } = data.splits.train
   let order: { readonly epoch: number; readonly images: Uint32Array } = { epoch: -1, images: new Uint32Array(0) }
   return async ({ epoch, stepInEpoch }, { first, end }) => {
     if (order.epoch !== epoch) order = { epoch, images: shuffledOrder(count, seed, epoch) }
     const images = order.images.subarray(stepInEpoch * batchSize + first, stepInEpoch * batchSize + end)
-    const batch = trainingBatch(data, { order: images, step: 0, batchSize: images.length, seed, epoch, augmentation, normalization })
+    const chosen = { order: images, step: 0, batchSize: images.length, seed, epoch, augmentation, normalization }
+    const batch = trainingBatch(data, chosen)
+    const maskShares = maskSupervision === undefined ? null : trainingMaskShares(data, chosen, recipe.network.patchSize)
     const step = epoch * stepsPerEpoch(count, batchSize) + stepInEpoch
     const request = { recipe, data, seed, primitives: backend.primitives, step, first, total: batchCount(setting) }
-    const { loss, gradients } = lossAndGradients(weights, () => batchLoss(request, weights, batch))
+    const { loss, gradients } = lossAndGradients(weights, () => batchLoss(request, weights, batch, maskShares))
     const [value = Number.NaN] = await loss.data()
     tf.dispose(loss)
     return { loss: value, gradients }

@@ -1,5 +1,6 @@
 /** Steps and epochs of a training in, lines for the person at the terminal out. */
 
+import type { MaskFigures } from './mask-figures.ts'
 import type { TrainingEvent } from './run-training.ts'
 import { deadReason } from './structure-diagnostics.ts'
 import type { EpochRecord } from './training-record.ts'
@@ -58,9 +59,13 @@ export function timeLeft(ms: number): string {
 
 /** The figures of one epoch, and of the structure where there is one. */
 export function epochLine(record: EpochRecord, epochs: number): string {
-  const { epoch, trainingLoss, validationLoss, validationAuc, validationAccuracy, structure } = record
+  const { epoch, trainingLoss, validationLoss, validationAuc, validationAccuracy, structure, masks } = record
   const figures = `epoch ${epoch}/${epochs}  loss ${trainingLoss.toFixed(4)}  validation loss ${validationLoss.toFixed(4)} AUC ${validationAuc.toFixed(4)} accuracy ${validationAccuracy.toFixed(4)}`
-  return [figures, ...structure.map(structureText)].join('  ')
+  return [figures, ...(masks === undefined ? [] : [masksText(masks)]), ...structure.map(structureText)].join('  ')
+}
+
+function masksText({ loss, pointing, iou }: MaskFigures): string {
+  return `masks: loss ${loss.toFixed(3)} pointing ${pointing.toFixed(3)} IoU ${iou.toFixed(3)}`
 }
 
 function structureText(diagnostics: EpochRecord['structure'][number]): string {

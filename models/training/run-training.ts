@@ -17,6 +17,7 @@ import type { StartingPoint } from '../starting-point/read-starting-point.ts'
 import { readTensors, toVariables } from '../variables.ts'
 import { oneHot } from './batch-loss.ts'
 import { type GradientSource, wholeGradients } from './gradient-source.ts'
+import { checkSupervision, markedImages, measureMasks } from './mask-figures.ts'
 import { networkLogits } from './network-logits.ts'
 import type { RunStore } from './run-store.ts'
 import { learningRateAt } from './schedule.ts'
@@ -70,10 +71,11 @@ const LINEAR_DEVIATION = 0.02
  *
  * Saves after each epoch and when it is stopped; a resumed run ends in the same bits as an unbroken one on the same backend.
  * Throws: "output-not-finite" as soon as a loss is not finite (the last saved state stays); "checkpoint-invalid" where there is nothing to resume or it is
- * of another run; "shape-mismatch" where the data does not fit the recipe's network.
+ * of another run; "shape-mismatch" where the data does not fit the recipe's network; "parameter-invalid" where the recipe asks for masks and the data has none.
  */
 export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
   checkFit(job.recipe, job.data)
+  checkSupervision(job.recipe, job.data)
   const setting = await settingOf(job)
   try {
     let progress = job.resume ? restoreTrainingState(job.store.readState(), setting.parts, setting.identity) : AT_THE_START
@@ -186,14 +188,18 @@ async function epochRecord({ job, parts, normalization }: Setting, epoch: number
   const request = { data, split: 'validation', normalization } as const
   const { labels } = data.splits.validation
   const logits = await networkLogits(recipe.network, parts.averaged, request, { primitives: backend.primitives })
-  const validationLoss = tf.tidy(() =>
+  const classification = tf.tidy(() =>
     classificationLoss(tf.tensor2d(logits.data, logits.shape as [number, number]), oneHot(labels, recipe.network.classes), recipe.training.labelSmoothing),
   )
-  const [loss = Number.NaN] = await validationLoss.data()
-  validationLoss.dispose()
+  const [loss = Number.NaN] = await classification.data()
+  classification.dispose()
   const { accuracy, auc } = metricsOf(logits, labels)
   const structure = await diagnoseStructure(recipe.network, parts.averaged, request, backend.primitives)
-  return { epoch, trainingLoss, validationLoss: loss, validationAccuracy: accuracy, validationAuc: auc, structure }
+  const figures = { epoch, trainingLoss, validationAccuracy: accuracy, validationAuc: auc, structure }
+  const { maskSupervision } = recipe.training
+  if (maskSupervision === undefined) return { ...figures, validationLoss: loss }
+  const masks = await measureMasks(recipe.network, parts.averaged, request, maskSupervision, backend.primitives)
+  return { ...figures, validationLoss: loss + maskSupervision.weight * masks.loss, masks }
 }
 
 function checkpointOf({ job, normalization }: Setting, weights: ReadonlyMap<string, Tensor>, selectedEpoch: number, curves: readonly EpochRecord[]): Checkpoint {
@@ -206,6 +212,7 @@ function checkpointOf({ job, normalization }: Setting, weights: ReadonlyMap<stri
     settings: recipe.training,
     backend: workers === undefined ? backend.description : `${backend.description}; each batch in ${PARTS} parts`,
     data: { ...data.facts, sha256: data.sha256, images: { train: train.count, validation: validation.count, test: test.count } },
+    ...(recipe.training.maskSupervision && { masks: markedImages(data) }),
     normalization,
     ...(startingPoint && { start: startOf(startingPoint) }),
     selectedEpoch,

@@ -93,8 +93,8 @@ function shareSetting(setting: GradientSetting, weights: ReadonlyMap<string, tf.
   const layout = layoutOf(weights)
   const shared = (length: number): Float32Array => new Float32Array(new SharedArrayBuffer(4 * length))
   const empty = { count: 0, images: new Uint8Array(0), labels: new Uint8Array(0) }
-  const { count, images, labels } = data.splits.train
-  const train = { count, images: sharedBytes(images), labels: sharedBytes(labels) }
+  const { count, images, labels, masks } = data.splits.train
+  const train = { count, images: sharedBytes(images), labels: sharedBytes(labels), ...(masks && { masks: sharedBytes(masks) }) }
   const seen: DataSet = { ...data, splits: { train, validation: empty, test: empty } }
   return { recipe, data: seen, seed, normalization, backend: backend.name, layout, weights: shared(totalSize(layout)), gradients: shared(PARTS * totalSize(layout)) }
 }

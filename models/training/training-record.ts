@@ -5,19 +5,22 @@ import type { DataSetFacts } from '../data/data-set.ts'
 import type { Normalization } from '../data/pixels.ts'
 import type { TrainingSettings } from '../recipes/recipe.ts'
 import type { StartingPoint } from '../starting-point/read-starting-point.ts'
+import type { MaskFigures } from './mask-figures.ts'
 import type { StructureDiagnostics } from './structure-diagnostics.ts'
 
 /** One epoch; the validation figures are of the averaged weights. */
 export interface EpochRecord {
   /** From 1. */
   readonly epoch: number
-  /** The mean over the epoch's steps: smoothed cross-entropy plus the structure's term. */
+  /** The mean over the epoch's steps: smoothed cross-entropy plus the structure's term and the masks'. */
   readonly trainingLoss: number
-  /** Smoothed cross-entropy, the same as in training but without the structure's term: what selects. */
+  /** Smoothed cross-entropy, the same as in training but without the structure's term; with the masks' where the recipe has one: what selects. */
   readonly validationLoss: number
   readonly validationAccuracy: number
   readonly validationAuc: number
   readonly structure: StructureDiagnostics
+  /** How well the supervised community finds what readers marked in the validation images; left out where no mask was looked at. */
+  readonly masks?: MaskFigures
 }
 
 export interface TrainingRecord {
@@ -28,6 +31,8 @@ export interface TrainingRecord {
   /** The training's backend, in words. */
   readonly backend: string
   readonly data: DataSetFacts & { readonly sha256: string; readonly images: { readonly train: number; readonly validation: number; readonly test: number } }
+  /** Images of the training split whose masks the memberships were trained towards, and how many of them are not empty; left out where no mask was looked at. */
+  readonly masks?: { readonly images: number; readonly marked: number }
   /** Of the training split; the network's input is (pixel in [0, 1] - mean) / deviation. */
   readonly normalization: Normalization
   /** The file of weights that it went on from, what of the network stayed fresh and what of the file was not used. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createProgressPrinter, epochLine, stepLine, timeLeft } from '../../../models/training/progress-line.ts'
 
 const record = { epoch: 3, trainingLoss: 0.5, validationLoss: 0.25, validationAccuracy: 0.875, validationAuc: 0.96875, structure: [] }
+const masks = { loss: 0.75, pointing: 0.6, iou: 0.4 }
 const dcmm = {
   layer: 5,
   zeroDegreeShare: 0,
@@ -24,6 +25,11 @@ function printerAt(overwrites: boolean) {
 describe('the progress of a training', () => {
   it('is one line with bar, step, loss, speed and time left', () => {
     expect(stepLine({ kind: 'step', step: 50, steps: 100, epoch: 2, loss: 0.4321 }, 200)).toBe('epoch 2 [############            ] step 50/100  loss 0.432  200 ms/step  10 s left')
+  })
+
+  it('tells of an epoch how well masks are found, where a recipe looks at them', () => {
+    expect(epochLine({ ...record, masks }, 8)).toContain('  masks: loss 0.750 pointing 0.600 IoU 0.400')
+    expect(epochLine(record, 8)).not.toContain('masks')
   })
 
   it('writes over its line on a terminal', () => {

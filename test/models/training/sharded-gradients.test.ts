@@ -25,6 +25,7 @@ const recipes: Readonly<Record<string, Recipe>> = {
   vit: recipeOf(VIT_PNEUMONIA, []),
   // The released entropy weight: its term must be shared out among the parts too.
   'dcmm-vit': recipeOf({ ...DCMM_VIT_PNEUMONIA, network: { ...DCMM_VIT_PNEUMONIA.network, dcmm: dcmmOptions && { ...dcmmOptions, entropyWeight: 0.1 } } }, [1]),
+  'dcmm-vit with masks': { ...recipeOf(DCMM_VIT_PNEUMONIA, [0, 1]), training: { ...training, maskSupervision: { name: 'square', community: 1, layers: [0, 1], weight: 2 } } },
   // A density term that weighs something, and a clip that is met.
   'sbm-vit': recipeOf(
     {
