@@ -58,7 +58,12 @@ const SETTINGS = {
     'Engine processes; `cores` is one for each core. Each holds every model in memory.',
   ),
   queueLimit: setting('QUEUE_LIMIT', '32', integer(0, 10_000), 'Requests that may wait for an engine; one more is answered 429.'),
-  deadlineMs: setting('DEADLINE_MS', '30000', integer(100, 3_600_000), 'Milliseconds from asking an engine to its answer, the wait included; then 503.'),
+  deadlineMs: setting(
+    'DEADLINE_MS',
+    '30000',
+    integer(100, 3_600_000),
+    'Milliseconds from asking an engine to its answer, the wait included; then 503. Each further frame of an instance has as long.',
+  ),
   drainMs: setting('DRAIN_MS', '30000', integer(0, 3_600_000), 'Milliseconds that a stopping server gives the requests that it has taken.'),
   maxBodyBytes: setting('MAX_BODY_BYTES', String(64 * MIB), integer(1024, 2048 * MIB), 'Bytes of one image; more is answered 413.'),
   maxBufferedBytes: setting('MAX_BUFFERED_BYTES', String(512 * MIB), integer(1024, 1024 * 1024 * MIB), 'Bytes of the images of all requests together; more is answered 429.'),

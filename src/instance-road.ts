@@ -4,8 +4,10 @@
  *
  * Runs where files are decoded, in an engine or in a command. Equal arguments give equal bytes.
  */
-import type { DicomResult, OmittedResult } from './domain/dicom-result.ts'
+import type { DicomResult, DicomResults, OmittedResult } from './domain/dicom-result.ts'
+import type { Prediction } from './domain/prediction.ts'
 import { Problem } from './domain/problem.ts'
+import type { SourceReference } from './domain/source-reference.ts'
 import type { Bundle } from './infer/load-bundle.ts'
 import { predict } from './pipeline.ts'
 import { makeAllResults, makeDeidentifiedResults, sealOrigin } from './results-road.ts'
@@ -18,10 +20,11 @@ import { readRoutingFacts } from './routing/routing-facts.ts'
  *
  * bundles   by model id
  * software  name and version of this program, for the provenance
+ * advanced  called after each frame
  *
  * Throws: whatever the road throws; "model-unknown" where the bundle is not there.
  */
-export async function processInstance(bundles: ReadonlyMap<string, Bundle>, request: InstanceRequest, software: string): Promise<InstanceResult> {
+export async function processInstance(bundles: ReadonlyMap<string, Bundle>, request: InstanceRequest, software: string, advanced: () => void = () => {}): Promise<InstanceResult> {
   const decision = decide(request)
   if (decision.kind === 'skip') return { kind: 'skipped', reason: decision.reason }
   const bundle = bundles.get(decision.modelId)
@@ -34,14 +37,17 @@ export async function processInstance(bundles: ReadonlyMap<string, Bundle>, requ
     const { prediction, source } = await predict(bundle, { kind: 'predict', modelId: decision.modelId, bytes: request.bytes, options }, software)
     frames.push({ frame, prediction, origin: sealOrigin(source) })
     // A picture without identity can be filed nowhere.
-    if (source === null) continue
-    const { deidentification } = request
-    const results =
-      deidentification === undefined ? makeAllResults(prediction, source, request.requestId, request.environment) : makeDeidentifiedResults(prediction, source, deidentification)
+    const results = source === null ? { objects: [], omitted: [] } : makeFrameResults(request, prediction, source)
     objects.push(...results.objects)
     omitted.push(...results.omitted)
+    advanced()
   }
   return { kind: 'results', modelId: decision.modelId, frames, objects, omitted, destinations: request.destinations ?? decision.destinations }
+}
+
+function makeFrameResults({ deidentification, requestId, environment }: InstanceRequest, prediction: Prediction, source: SourceReference): DicomResults {
+  if (deidentification === undefined) return makeAllResults(prediction, source, requestId, environment)
+  return makeDeidentifiedResults(prediction, source, deidentification)
 }
 
 function decide({ bytes, arrival, rules, modelId }: InstanceRequest): RouteDecision {

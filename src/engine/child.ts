@@ -9,6 +9,7 @@ import { type Bundle, loadBundle } from '../infer/load-bundle.ts'
 import { processInstance } from '../instance-road.ts'
 import { draw, predict } from '../pipeline.ts'
 import { makeResults, sealOrigin } from '../results-road.ts'
+import type { InstanceResult } from '../routing/instance.ts'
 import type { EngineRequest, EngineResult, EngineStart } from './messages.ts'
 import { type EngineWork, serveJobs } from './serve-jobs.ts'
 
@@ -23,24 +24,29 @@ async function loadWork({ modelsFolder, trustedKeys, software }: EngineStart): P
   }
   return {
     models: [...bundles.keys()].sort(),
-    run: (request) => answer(bundles, request, software),
+    run: (request, advanced) => answer(bundles, request, software, advanced),
     release: async () => {
       for (const bundle of bundles.values()) await bundle.release()
     },
   }
 }
 
-async function answer(bundles: ReadonlyMap<string, Bundle>, request: EngineRequest, software: string): Promise<EngineResult> {
+async function answer(bundles: ReadonlyMap<string, Bundle>, request: EngineRequest, software: string, advanced: () => void): Promise<EngineResult> {
   switch (request.kind) {
     case 'render':
       return draw(request)
     case 'results':
       return makeResults(request)
     case 'instance':
-      return processInstance(bundles, request.instance, software)
+      return firstPrediction(await processInstance(bundles, request.instance, software, advanced))
     case 'predict':
       return predictSealed(bundles, request, software)
   }
+}
+
+/** An answer of hundreds of frames would carry as many images with it, and none but the first frame's prediction is kept. */
+function firstPrediction(result: InstanceResult): InstanceResult {
+  return result.kind === 'results' ? { ...result, frames: result.frames.slice(0, 1) } : result
 }
 
 /** The identity that the road brings along by its side leaves this process sealed: no route shows it. */

@@ -22,7 +22,7 @@ export interface EnginePoolSettings extends EngineProcessSettings {
   readonly engines: number
   /** Requests that may wait; one more is "overloaded". */
   readonly queueLimit: number
-  /** From asking to answer, the wait included. */
+  /** From asking to answer, the wait included; an instance of several frames has as long again for each further frame. */
   readonly deadlineMs: number
   readonly log: Log
 }
@@ -49,6 +49,8 @@ interface Job {
   /** Whether the caller has its answer, or has gone. */
   isSettled: boolean
   settle(outcome: { result: EngineResult } | { error: unknown }): void
+  /** Begins the deadline anew. */
+  prolong(): void
   /** Stops the deadline and the listening for an abort. */
   forget(): void
 }
@@ -145,7 +147,8 @@ class Pool implements EnginePool {
   }
 
   #createJob(request: EngineRequest, signal: AbortSignal | undefined, answer: (outcome: { result: EngineResult } | { error: unknown }) => void): Job {
-    const deadline = setTimeout(() => this.#expire(job), this.#settings.deadlineMs)
+    const expire = (): NodeJS.Timeout => setTimeout(() => this.#expire(job), this.#settings.deadlineMs)
+    let deadline = expire()
     const onAbort = (): void => this.#abandon(job, signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
     const job: Job = {
@@ -159,6 +162,10 @@ class Pool implements EnginePool {
         if (job.isSettled) return
         job.isSettled = true
         answer(outcome)
+      },
+      prolong: () => {
+        clearTimeout(deadline)
+        deadline = expire()
       },
       forget: () => {
         clearTimeout(deadline)
@@ -243,6 +250,9 @@ class Pool implements EnginePool {
       case 'refused':
         this.#onRefused(slot, message)
         break
+      case 'advanced':
+        this.#advance(slot, message.jobId)
+        break
       case 'done':
         this.#finish(slot, message.jobId, { result: message.result })
         break
@@ -266,6 +276,11 @@ class Pool implements EnginePool {
     this.#started.reject(fromProblemData(problem))
     slot.failedStarts = MAX_FAILED_STARTS
     slot.process?.kill()
+  }
+
+  /** A frame is done, the next one has its own time. Where the engine is being killed already, its exit ends the new deadline. */
+  #advance({ job }: Slot, jobId: number): void {
+    if (job?.id === jobId) job.prolong()
   }
 
   #finish(slot: Slot, jobId: number, outcome: { result: EngineResult } | { error: unknown }): void {

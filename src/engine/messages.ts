@@ -24,9 +24,14 @@ export interface EngineStart {
 
 export type ToEngine = { readonly kind: 'start'; readonly start: EngineStart } | { readonly kind: 'job'; readonly jobId: number; readonly request: EngineRequest }
 
-/** `frames` says where an unexpected failure came from, for the log; null for a Problem that its caller understands. */
+/**
+ * 'advanced' says that a frame of the job is done, and the next one begins.
+ *
+ * `frames` says where an unexpected failure came from, for the log; null for a Problem that its caller understands.
+ */
 export type FromEngine =
   | { readonly kind: 'ready'; readonly models: readonly string[] }
   | { readonly kind: 'refused'; readonly problem: ProblemData; readonly frames: string | null }
+  | { readonly kind: 'advanced'; readonly jobId: number }
   | { readonly kind: 'done'; readonly jobId: number; readonly result: EngineResult }
   | { readonly kind: 'failed'; readonly jobId: number; readonly problem: ProblemData; readonly frames: string | null }

@@ -7,7 +7,8 @@ import type { EngineRequest, EngineResult, EngineStart, FromEngine, ToEngine } f
 export interface EngineWork {
   /** Ids of the models that are loaded and warm. */
   readonly models: readonly string[]
-  run(request: EngineRequest): Promise<EngineResult>
+  /** advanced  called after each frame of an instance */
+  run(request: EngineRequest, advanced: () => void): Promise<EngineResult>
   release(): Promise<void>
 }
 
@@ -42,7 +43,7 @@ async function startWork(prepare: (start: EngineStart) => Promise<EngineWork>, s
 async function answerJob(work: EngineWork | null, jobId: number, request: EngineRequest): Promise<FromEngine> {
   try {
     if (work === null) throw new Problem('model-not-ready', 'the engine has not started', {})
-    return { kind: 'done', jobId, result: await work.run(request) }
+    return { kind: 'done', jobId, result: await work.run(request, () => send({ kind: 'advanced', jobId })) }
   } catch (error) {
     return { kind: 'failed', jobId, ...toFailure(error) }
   }

@@ -81,6 +81,8 @@ export interface JobQueue extends Jobs {
 
 /** How long a ticket may run: a step that hangs longer is handed out again. */
 const EXPIRE_SECONDS = 1800
+/** Of a prediction: the engines end each frame that hangs, and hundreds of frames that do not are to be done in one go. */
+const PREDICT_EXPIRE_SECONDS = 6 * 3600
 /** pg-boss would drop tickets that wait longer; an accepted order is kept. */
 const WAIT_SECONDS = 10 * 365 * 86_400
 const SETTLED_SECONDS = 3600
@@ -117,7 +119,7 @@ async function createQueues(boss: PgBoss, { destinations, predictRetry, heartbea
     await boss.updateQueue(name, options)
   }
   await ensure(DEAD_QUEUE, { ...common, retryLimit: 1000, retryDelay: 5 })
-  await ensure(PREDICT_QUEUE, { ...common, ...retry(predictRetry), deadLetter: DEAD_QUEUE })
+  await ensure(PREDICT_QUEUE, { ...common, ...retry(predictRetry), expireInSeconds: PREDICT_EXPIRE_SECONDS, deadLetter: DEAD_QUEUE })
   await ensure(PULL_QUEUE, { ...common, ...retry(predictRetry), deadLetter: DEAD_QUEUE })
   for (const destination of destinations) await ensure(deliverQueue(destination.name), { ...common, ...retry(destination.retry), deadLetter: DEAD_QUEUE })
 }

@@ -33,6 +33,7 @@ export type InstanceResult =
   | {
       readonly kind: 'results'
       readonly modelId: string
+      /** In order; across processes the first one alone. */
       readonly frames: readonly PredictedFrame[]
       readonly objects: readonly DicomResult[]
       readonly omitted: readonly OmittedResult[]

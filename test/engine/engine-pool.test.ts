@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { PredictRequest, RenderRequest } from '../../src/domain/prediction.ts'
 import type { Problem } from '../../src/domain/problem.ts'
 import { createEnginePool, type EnginePool, type EnginePoolSettings } from '../../src/engine/engine-pool.ts'
+import type { InstanceRequest } from '../../src/routing/instance.ts'
 import { samplePrediction } from '../http/support/sample-prediction.ts'
 
 let folder: string
@@ -43,6 +44,16 @@ const jobFor = (modelId: string, bytes = new Uint8Array(3)): PredictRequest => (
   options: { frame: 1, maps: null, explainedClass: null, seed: 0, samples: 0 },
 })
 const environment = { createdAt: '2026-01-01T00:00:00.000Z', utcOffsetMinutes: 0, deviceSerialNumber: 'test' }
+/** One byte a frame, which says how long it takes the scripted engine. */
+const instanceOf = (...frames: readonly number[]): InstanceRequest => ({
+  bytes: Uint8Array.from(frames),
+  arrival: { door: 'stow', peer: null },
+  rules: { version: 1, rules: [] },
+  modelId: null,
+  destinations: null,
+  requestId: 'a',
+  environment,
+})
 const release = (name: string): void => writeFileSync(join(folder, name), '')
 const codeOf = (promise: Promise<unknown>): Promise<string> =>
   promise.then(
@@ -76,16 +87,7 @@ describe('the engine pool', () => {
     expect((await pool.render(render)).bytes).toEqual(display.pixels)
     const results = { kind: 'results', resultKind: 'sr', prediction, origin: origin ?? new Uint8Array(0), requestId: 'a', environment } as const
     expect((await pool.makeResults(results)).objects.map(({ kind, bytes }) => ({ kind, bytes }))).toEqual([{ kind: 'sr', bytes: origin }])
-    const instance = {
-      bytes: new Uint8Array(7),
-      arrival: { door: 'stow', peer: null },
-      rules: { version: 1 as const, rules: [] },
-      modelId: null,
-      destinations: null,
-      requestId: 'a',
-      environment,
-    }
-    expect(await pool.processInstance(instance)).toEqual({ kind: 'skipped', reason: '7 bytes' })
+    expect(await pool.processInstance(instanceOf(0, 0, 0, 0, 0, 0, 0))).toEqual({ kind: 'skipped', reason: '7 bytes' })
   })
 
   it('takes requests in the order in which they came', async () => {
@@ -136,6 +138,21 @@ describe('the engine pool', () => {
     expect(readFileSync(join(folder, 'order'), 'utf8').trim().split('\n')).toEqual(['a:2', 'hang'])
     await until(() => pool.stats().restarts === 1 && pool.stats().ready === 1)
     expect(pool.stats().restarts).toBe(1)
+  })
+
+  it('gives each frame of an instance the whole of the deadline', async () => {
+    const pool = openPool({ deadlineMs: 2000 })
+    await pool.ready()
+    expect(await pool.processInstance(instanceOf(9, 9, 9, 9))).toEqual({ kind: 'skipped', reason: '4 bytes' })
+    expect(pool.stats().restarts).toBe(0)
+  })
+
+  it('kills an engine at the deadline of a frame that hangs, however many were done before', async () => {
+    const pool = openPool({ deadlineMs: 2000 })
+    await pool.ready()
+    expect(await codeOf(pool.processInstance(instanceOf(0, 0, 255, 0)))).toBe('deadline-exceeded')
+    await until(() => pool.stats().restarts === 1 && pool.stats().ready === 1)
+    expect(await codeOf(pool.predict(jobFor('echo')))).toBe('answered')
   })
 
   it('runs a request once more when its engine died, and answers it', async () => {

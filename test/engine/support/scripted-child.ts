@@ -5,6 +5,7 @@ import type { Predicted, Provenance } from '../../../src/domain/prediction.ts'
 import { Problem } from '../../../src/domain/problem.ts'
 import type { EngineRequest, EngineResult } from '../../../src/engine/messages.ts'
 import { serveJobs } from '../../../src/engine/serve-jobs.ts'
+import type { InstanceRequest, InstanceResult } from '../../../src/routing/instance.ts'
 import { samplePrediction } from '../../http/support/sample-prediction.ts'
 
 let folder = ''
@@ -19,14 +20,14 @@ serveJobs(async ({ modelsFolder, software }) => {
   return { models: ['scripted'], run, release: async () => writeFileSync(join(folder, `released-${process.pid}`), '') }
 })
 
-async function run(request: EngineRequest): Promise<EngineResult> {
+async function run(request: EngineRequest, advanced: () => void): Promise<EngineResult> {
   if (request.kind === 'render') return { mediaType: 'image/png', bytes: request.display.pixels }
   if (request.kind === 'results')
     return {
       objects: [{ kind: request.resultKind, map: null, studyInstanceUid: '1.2.8', seriesInstanceUid: '1.2.9', sopClassUid: '1.2', sopInstanceUid: '1.2.3', bytes: request.origin }],
       omitted: [],
     }
-  if (request.kind === 'instance') return { kind: 'skipped', reason: `${request.instance.bytes.length} bytes` }
+  if (request.kind === 'instance') return runInstance(request.instance, advanced)
   const [action = '', argument = ''] = request.modelId.split(':')
   appendFileSync(join(folder, 'order'), `${request.modelId}\n`)
   switch (action) {
@@ -57,6 +58,16 @@ async function run(request: EngineRequest): Promise<EngineResult> {
       break
   }
   return answerOf({ runtime: String(process.pid), inputSha256: String(request.bytes.length) })
+}
+
+/** A byte is a frame that takes so many times 100 ms; 255 never ends. */
+async function runInstance({ bytes }: InstanceRequest, advanced: () => void): Promise<InstanceResult> {
+  for (const frame of bytes) {
+    while (frame === 255);
+    await new Promise((done) => setTimeout(done, 100 * frame))
+    advanced()
+  }
+  return { kind: 'skipped', reason: `${bytes.length} bytes` }
 }
 
 const answerOf = (provenance: Partial<Provenance>): Predicted => ({
