@@ -29,10 +29,17 @@ export function writeAttention(draft: GraphDraft, config: NetworkConfig, sizes: 
   if (layer === config.depth - 1) {
     draft.output('attention', `attention.${layer}`, pairs, ['batch', 'head', 'token', 'token'])
     draft.output('scores', 'scores', pairs, ['batch', 'head', 'token', 'token'])
+    draft.output('classTokenAttention', writeClassTokenRow(draft, `attention.${layer}`), ['batch', h, n], ['batch', 'head', 'token'])
+    draft.output('classTokenScores', writeClassTokenRow(draft, 'scores'), ['batch', h, n], ['batch', 'head', 'token'])
     draft.output('values', heads.value, ['batch', h, n, d], ['batch', 'head', 'token', 'headWidth'])
   }
   const joined = draft.nodes.op('Transpose', [output], { perm: ints([0, 2, 1, 3]) }) // [b, n, h, d]
   return draft.nodes.op('Reshape', [joined, draft.nodes.ints(0, n, sizes.width)]) // [b, n, D]
+}
+
+/** The class token's row of a matrix over tokens, [batch, head, token]: fetching it spares the whole matrix. */
+function writeClassTokenRow(draft: GraphDraft, matrix: string): string {
+  return draft.nodes.op('Gather', [matrix, draft.nodes.int(0)], { axis: int(2) }, `class_token.${matrix}`)
 }
 
 /** q, k and v from one projection, in timm's order: [q | k | v], heads inside each. */
@@ -77,6 +84,7 @@ function writeDcmm(draft: GraphDraft, options: DcmmOptions, sizes: Sizes, heads:
   draft.layerOutput('membership', `membership.${layer}`, ['batch', h, n, k], ['batch', 'head', 'token', 'community'])
   draft.layerOutput('degree', `degree.${layer}`, ['batch', h, n], ['batch', 'head', 'token'])
   draft.layerOutput('bias', `bias.${layer}`, ['batch', h, n, n], ['batch', 'head', 'token', 'token'])
+  draft.layerOutput('classTokenBias', writeClassTokenRow(draft, `bias.${layer}`), ['batch', h, n], ['batch', 'head', 'token'])
   draft.layerOutput('block', `block.${layer}`, [h, k, k], ['head', 'community', 'community'])
   return output
 }
@@ -98,6 +106,7 @@ function writeSbm(draft: GraphDraft, options: SbmOptions, sizes: Sizes, heads: H
   draft.layerOutput('affinity', `affinity.${layer}`, [h, k, k], ['head', 'community', 'community'])
   draft.layerOutput('edgeProbability', `edge_probability.${layer}`, ['batch', h, n, n], ['batch', 'head', 'token', 'token'])
   draft.layerOutput('mask', `mask.${layer}`, ['batch', h, n, n], ['batch', 'head', 'token', 'token'])
+  draft.layerOutput('classTokenMask', writeClassTokenRow(draft, `mask.${layer}`), ['batch', h, n], ['batch', 'head', 'token'])
   return output
 }
 

@@ -11,15 +11,18 @@ import type { Tensor } from '../tensor/tensor.ts'
  * attention          [head, token, token], last layer, rows sum to 1
  * attentionAll       [layer, head, token, token], every layer
  * scores             [head, token, token], last layer, before the structure's bias and the softmax
+ * classTokenAttention, classTokenScores   [head, token]: the class token's row of attention and scores, for those who read nothing else of them
  * membership         [layer, head, token, community], rows sum to 1 (DCMM)
  * degree             [layer, head, token] (DCMM)
  * bias               [layer, head, token, token], lambda P (DCMM)
+ * classTokenBias     [layer, head, token], the class token's row of bias (DCMM)
  * block              [layer, head, community, community], B (DCMM)
  * queryLoading       [layer, head, token, community] (SBM)
  * keyLoading         [layer, head, token, community] (SBM)
  * affinity           [layer, head, community, community] (SBM)
  * edgeProbability    [layer, head, token, token] (SBM)
  * mask               [layer, head, token, token], the mask or mean mask in use (SBM)
+ * classTokenMask     [layer, head, token], the class token's row of mask (SBM)
  * values             [head, token, headWidth], last layer (tail)
  * residual           [width], the class token that enters the last layer's residual sum (tail)
  */
@@ -30,15 +33,19 @@ export const OUTPUT_NAMES = [
   'attention',
   'attentionAll',
   'scores',
+  'classTokenAttention',
+  'classTokenScores',
   'membership',
   'degree',
   'bias',
+  'classTokenBias',
   'block',
   'queryLoading',
   'keyLoading',
   'affinity',
   'edgeProbability',
   'mask',
+  'classTokenMask',
   'values',
   'residual',
 ] as const
@@ -51,7 +58,7 @@ export interface ModelOutputs {
   readonly asTrained: NamedOutputs
   /** The same weights with the structure neutralised in every layer; absent for a plain network. */
   readonly withoutStructure: NamedOutputs | null
-  /** One entry a drawn mask, where the request asked for samples: logits, and attention where it was asked for. */
+  /** One entry a drawn mask, where the request asked for samples: logits, and attention or its class-token row where it was asked for. */
   readonly samples?: readonly NamedOutputs[]
 }
 

@@ -6,8 +6,8 @@ import { Problem } from '../domain/problem.ts'
 import { softmax } from '../tensor/softmax.ts'
 import { buildMap, extremesOf } from './build-map.ts'
 import type { MapContext, MapMethod } from './map-method.ts'
-import { classTokenRows, meanOfRows, toHeadGrids, tokenCount, toPatchGrid } from './patch-grid.ts'
-import { declared, outputOf } from './read-outputs.ts'
+import { meanOfRows, toHeadGrids, tokenCount, toPatchGrid } from './patch-grid.ts'
+import { declaredRows, hasRows, rowsOf } from './read-outputs.ts'
 import { biasRows } from './structure-facts.ts'
 import { isOnlyInLastLayer, needsRunWithoutStructure } from './structure-layers.ts'
 
@@ -62,20 +62,19 @@ function attentionMap(context: MapContext, rows: Rows, name: string, title: stri
 }
 
 /** The attention itself, or, where it was not fetched, the softmax of scores and bias, which is the same: a matrix over all tokens costs more to fetch than its one row to compute. */
-function rowsAsTrained({ manifest, outputs }: MapContext): Rows {
-  const { attention, scores } = outputs.asTrained
-  if (attention !== undefined || scores === undefined || !canSkipAttention(manifest)) return classTokenRows(outputOf(outputs.asTrained, 'attention'), manifest)
-  const bias = biasRows(manifest, outputs.asTrained, 0)
-  return classTokenRows(scores, manifest).map((row, head) => softmax(Float64Array.from(row, (score, token) => score + (bias[head]?.[token] ?? 0))))
+function rowsAsTrained({ manifest, outputs: { asTrained } }: MapContext): Rows {
+  if (hasRows(asTrained, 'attention') || !hasRows(asTrained, 'scores') || !canSkipAttention(manifest)) return rowsOf(asTrained, 'attention', manifest)
+  const bias = biasRows(manifest, asTrained, 0)
+  return rowsOf(asTrained, 'scores', manifest).map((row, head) => softmax(Float64Array.from(row, (score, token) => score + (bias[head]?.[token] ?? 0))))
 }
 
 /** Scores and bias are fetched for the counterfactual in any case. */
 function canSkipAttention(manifest: Manifest): boolean {
-  return manifest.structure !== null && !needsRunWithoutStructure(manifest) && manifest.outputs.bias !== undefined
+  return manifest.structure !== null && !needsRunWithoutStructure(manifest) && declaredRows(manifest, 'bias') !== null
 }
 
 function needsAttention(manifest: Manifest): readonly OutputName[] | null {
-  return canSkipAttention(manifest) ? declared(manifest, 'scores', 'bias') : declared(manifest, 'attention')
+  return canSkipAttention(manifest) ? declaredRows(manifest, 'scores', 'bias') : declaredRows(manifest, 'attention')
 }
 
 /**
@@ -84,19 +83,19 @@ function needsAttention(manifest: Manifest): readonly OutputName[] | null {
  * Throws: "output-missing".
  */
 function rowsWithoutStructure({ manifest, outputs }: MapContext): Rows {
-  if (outputs.withoutStructure?.attention !== undefined) return classTokenRows(outputs.withoutStructure.attention, manifest)
+  if (outputs.withoutStructure !== null && hasRows(outputs.withoutStructure, 'attention')) return rowsOf(outputs.withoutStructure, 'attention', manifest)
   if (!isOnlyInLastLayer(manifest)) throw new Problem('output-missing', 'the map needs a run without the structure', { output: 'attention' })
-  return classTokenRows(outputOf(outputs.asTrained, 'scores'), manifest).map((row) => softmax(row))
+  return rowsOf(outputs.asTrained, 'scores', manifest).map((row) => softmax(row))
 }
 
 function hasRowsWithoutStructure({ manifest, outputs }: MapContext): boolean {
-  return outputs.withoutStructure?.attention !== undefined || (isOnlyInLastLayer(manifest) && outputs.asTrained.scores !== undefined)
+  return (outputs.withoutStructure !== null && hasRows(outputs.withoutStructure, 'attention')) || (isOnlyInLastLayer(manifest) && hasRows(outputs.asTrained, 'scores'))
 }
 
 function needsBoth(manifest: Manifest): readonly OutputName[] | null {
   if (manifest.structure === null) return null
-  if (needsRunWithoutStructure(manifest)) return manifest.structure.structureInput === null ? null : declared(manifest, 'attention')
-  return canSkipAttention(manifest) ? declared(manifest, 'scores', 'bias') : declared(manifest, 'attention', 'scores')
+  if (needsRunWithoutStructure(manifest)) return manifest.structure.structureInput === null ? null : declaredRows(manifest, 'attention')
+  return canSkipAttention(manifest) ? declaredRows(manifest, 'scores', 'bias') : declaredRows(manifest, 'attention', 'scores')
 }
 
 /** [0, max] over both, so that the two maps can be laid side by side. */

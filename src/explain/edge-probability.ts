@@ -4,8 +4,8 @@ import { Problem } from '../domain/problem.ts'
 import { at, type Tensor } from '../tensor/tensor.ts'
 import { buildMap } from './build-map.ts'
 import type { MapContext, MapMethod } from './map-method.ts'
-import { classTokenRows, lastLayer, meanOfRows, type TokenLayout, toHeadGrids, tokenCount, toPatchGrid } from './patch-grid.ts'
-import { declared, outputOf } from './read-outputs.ts'
+import { lastLayer, meanOfRows, type TokenLayout, toHeadGrids, tokenCount, toPatchGrid } from './patch-grid.ts'
+import { declared, declaredRows, outputOf, rowsOf } from './read-outputs.ts'
 import { lastStructuredLayer, reachNote } from './structure-layers.ts'
 
 const SOURCE = 'Cho et al., arXiv:2210.15541, section 3: P = Y S Z^T'
@@ -33,7 +33,7 @@ export const maskSpread: MapMethod = {
   title: 'Spread over drawn masks',
   isDefault: false,
   readsTail: false,
-  needs: (manifest) => (manifest.structure?.seedInput ? declared(manifest, 'attention') : null),
+  needs: (manifest) => (manifest.structure?.seedInput ? declaredRows(manifest, 'attention') : null),
   build: maskSpreadMap,
 }
 
@@ -74,7 +74,7 @@ export function inDegrees(edges: Tensor, layout: TokenLayout): readonly Float64A
 function maskSpreadMap({ manifest, outputs }: MapContext): ExplanationMap {
   const samples = outputs.samples ?? []
   if (samples.length < 2) throw new Problem('parameter-invalid', 'the map mask-spread needs samples of at least 2', { parameter: 'samples' })
-  const draws = samples.map((sample) => classTokenRows(outputOf(sample, 'attention'), manifest))
+  const draws = samples.map((sample) => rowsOf(sample, 'attention', manifest))
   const rows = (draws[0] ?? []).map((_, head) => standardDeviations(draws.map((heads) => heads[head] ?? [])))
   return buildMap({
     name: 'mask-spread',

@@ -12,15 +12,12 @@ import type { ImageCommunities } from './image-communities.ts'
 import { logitDrops, tokensOfCommunities } from './knock-out.ts'
 import { methodsFor } from './map-catalog.ts'
 import type { MapContext } from './map-method.ts'
-import { outputOf } from './read-outputs.ts'
+import { hasRows, outputOf } from './read-outputs.ts'
 import { shapleyValues } from './shapley.ts'
-import { structureFacts } from './structure-facts.ts'
+import { structureFacts, structureNeeds } from './structure-facts.ts'
 import { isOnlyInLastLayer, needsRunWithoutStructure } from './structure-layers.ts'
 import { createTailStudy, logitsOf, STRUCTURE_REMOVED, type TailStudy, tailNeeds } from './tail-study.ts'
 import { uncertaintyOf } from './uncertainty.ts'
-
-/** Outputs that every answer reads, as far as the bundle declares them: what the structure does at the class token. */
-const ALWAYS: readonly OutputName[] = ['logits', 'degree', 'bias', 'mask']
 
 /**
  * The outputs that the asked maps need, in the manifest's order of names.
@@ -29,7 +26,7 @@ const ALWAYS: readonly OutputName[] = ['logits', 'degree', 'bias', 'mask']
  */
 export function outputsNeeded(manifest: Manifest, maps: readonly string[] | null): readonly OutputName[] {
   const methods = methodsFor(manifest, maps)
-  const needed = new Set<OutputName>(ALWAYS.filter((name) => manifest.outputs[name] !== undefined))
+  const needed = new Set<OutputName>(['logits', ...structureNeeds(manifest)])
   if (manifest.inputCheck?.embedding) needed.add('embedding')
   if (manifest.structure !== null && !needsRunWithoutStructure(manifest)) for (const name of tailNeeds(manifest)) needed.add(name)
   for (const method of methods) {
@@ -48,7 +45,7 @@ export async function explain(manifest: Manifest, outputs: ModelOutputs, tail: R
   const methods = methodsFor(manifest, options.maps)
   const classes = classOutputs(manifest, outputOf(outputs.asTrained, 'logits').data)
   const predicted = predictedOf(classes)
-  const study = tail === null || outputs.asTrained.scores === undefined ? null : createTailStudy(manifest, outputs, tail)
+  const study = tail === null || !hasRows(outputs.asTrained, 'scores') ? null : createTailStudy(manifest, outputs, tail)
   const explainedClass = classNamed(classes, options.explainedClass ?? predicted.name)
   const found = communitiesIn(outputs.asTrained, manifest)
   const wantsShapley = methods.some(({ name }) => name === 'shapley')

@@ -3,8 +3,8 @@ import type { ExplanationMap } from '../domain/explanation.ts'
 import { buildMap } from './build-map.ts'
 import { inactiveNote } from './degree.ts'
 import type { MapContext, MapMethod } from './map-method.ts'
-import { classTokenRows, lastLayer, meanOfRows, toHeadGrids, toPatchGrid } from './patch-grid.ts'
-import { declared, outputOf } from './read-outputs.ts'
+import { meanOfRows, toHeadGrids, toPatchGrid } from './patch-grid.ts'
+import { declaredRows, rowsOf } from './read-outputs.ts'
 import { isInLastLayer, lastStructuredLayer, reachNote } from './structure-layers.ts'
 
 const TOP_PATCHES = 5
@@ -14,13 +14,13 @@ export const hub: MapMethod = {
   title: 'Hubs of the decision',
   isDefault: false,
   readsTail: false,
-  needs: (manifest) => declared(manifest, 'bias'),
+  needs: (manifest) => declaredRows(manifest, 'bias'),
   build: hubMap,
 }
 
 function hubMap(context: MapContext): ExplanationMap {
   const { manifest } = context
-  const rows = classTokenRows(lastLayer(outputOf(context.outputs.asTrained, 'bias')), manifest).map(minusMean)
+  const rows = rowsOf(context.outputs.asTrained, 'bias', manifest, (manifest.structure?.layers.length ?? 1) - 1).map(minusMean)
   const grid = toPatchGrid(meanOfRows(rows), manifest)
   return buildMap({
     name: 'hub',

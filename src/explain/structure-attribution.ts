@@ -5,7 +5,7 @@ import { softmax } from '../tensor/softmax.ts'
 import { buildMap, toShort } from './build-map.ts'
 import { type MapContext, type MapMethod, studyOf } from './map-method.ts'
 import { meanOfRows, toHeadGrids, toPatchGrid } from './patch-grid.ts'
-import { declared } from './read-outputs.ts'
+import { declaredRows } from './read-outputs.ts'
 import { isOnlyInLastLayer } from './structure-layers.ts'
 import { AS_TRAINED, gradientOf, logitsOf, STRUCTURE_REMOVED, scoresUnder, type TailStudy } from './tail-study.ts'
 
@@ -25,7 +25,7 @@ export const structureAttribution: MapMethod = {
   needs: (manifest) => {
     if (manifest.structure === null || manifest.structure.layers.at(-1) !== manifest.depth - 1) return null
     if (manifest.structure.maskMode !== null && manifest.structure.maskMode !== 'expected') return null
-    return declared(manifest, 'bias') ?? declared(manifest, 'mask')
+    return declaredRows(manifest, 'bias') ?? declaredRows(manifest, 'mask')
   },
   build: structureAttributionMap,
 }

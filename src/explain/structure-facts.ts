@@ -1,10 +1,11 @@
 /** Outputs in, what the structure does in each head seen from the class token out. */
 import type { HeadFacts, StructureFacts } from '../domain/explanation.ts'
 import type { Manifest } from '../domain/manifest.ts'
-import type { NamedOutputs } from '../domain/outputs.ts'
+import type { NamedOutputs, OutputName } from '../domain/outputs.ts'
 import { at, type Tensor } from '../tensor/tensor.ts'
 import { extremesOf } from './build-map.ts'
-import { classTokenRows } from './patch-grid.ts'
+import { hasRows, rowOutput, rowsOf } from './read-outputs.ts'
+import { isOnlyInLastLayer } from './structure-layers.ts'
 
 /** An edge probability is never taken for less than this before its logarithm. Source: spec of the models, pitfall P11. */
 export const SMALLEST_MASK = 1e-9
@@ -16,8 +17,7 @@ export const SMALLEST_MASK = 1e-9
  * A class token whose degree is 0, or a mask that is forced on for the class token, is the usual cause. In an earlier layer every row acts, and a head is inactive where none has contrast.
  */
 export function structureFacts(manifest: Manifest, outputs: NamedOutputs): StructureFacts | null {
-  const matrices = outputs.bias ?? outputs.mask
-  if (manifest.structure === null || matrices === undefined) return null
+  if (manifest.structure === null || !(hasRows(outputs, 'bias') || hasRows(outputs, 'mask'))) return null
   const perHead = manifest.structure.layers.flatMap((layer, position) => layerFacts(manifest, outputs, layer, position))
   return {
     heads: perHead.length,
@@ -25,6 +25,13 @@ export function structureFacts(manifest: Manifest, outputs: NamedOutputs): Struc
     largestClassTokenBias: Math.max(0, ...perHead.map((head) => head.largestBias)),
     perHead,
   }
+}
+
+/** Outputs that the facts are read from, as far as the bundle declares them. Where an earlier layer has the structure, whole matrices: there every row acts. */
+export function structureNeeds(manifest: Manifest): readonly OutputName[] {
+  const isRowEnough = manifest.structure === null || isOnlyInLastLayer(manifest)
+  const matrices = (['bias', 'mask'] as const).map((name) => (isRowEnough ? rowOutput(manifest, name) : name))
+  return (['degree', ...matrices] as const).filter((name) => manifest.outputs[name] !== undefined)
 }
 
 function layerFacts(manifest: Manifest, outputs: NamedOutputs, layer: number, position: number): readonly HeadFacts[] {
@@ -60,7 +67,7 @@ function degreeAt(degree: Tensor, position: number, head: number, token: number)
  * returns  [head][token]: lambda P of the degree-corrected model, or the logarithm of the mask in use
  */
 export function biasRows(manifest: Manifest, outputs: NamedOutputs, position: number): readonly ArrayLike<number>[] {
-  if (outputs.bias !== undefined) return classTokenRows(at(outputs.bias, position), manifest)
-  if (outputs.mask === undefined) return []
-  return classTokenRows(at(outputs.mask, position), manifest).map((row) => Float64Array.from(row, (value) => Math.log(Math.max(value, SMALLEST_MASK))))
+  if (hasRows(outputs, 'bias')) return rowsOf(outputs, 'bias', manifest, position)
+  if (!hasRows(outputs, 'mask')) return []
+  return rowsOf(outputs, 'mask', manifest, position).map((row) => Float64Array.from(row, (value) => Math.log(Math.max(value, SMALLEST_MASK))))
 }

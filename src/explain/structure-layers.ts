@@ -30,7 +30,7 @@ export function reachNote(manifest: Manifest): string {
  */
 export function needsRunWithoutStructure(manifest: Manifest): boolean {
   if (manifest.structure === null) return false
-  const { scores, values, residual } = manifest.outputs
-  const hasTail = manifest.tail !== null && scores !== undefined && values !== undefined && residual !== undefined
+  const { scores, classTokenScores, values, residual } = manifest.outputs
+  const hasTail = manifest.tail !== null && (classTokenScores ?? scores) !== undefined && values !== undefined && residual !== undefined
   return !(hasTail && isOnlyInLastLayer(manifest))
 }

@@ -2,8 +2,8 @@
 import type { Manifest } from '../domain/manifest.ts'
 import type { ModelOutputs, OutputName, RunTail, TailAnswer } from '../domain/outputs.ts'
 import { at, tensorOf } from '../tensor/tensor.ts'
-import { classTokenRows, tokenCount } from './patch-grid.ts'
-import { outputOf } from './read-outputs.ts'
+import { tokenCount } from './patch-grid.ts'
+import { rowOutput, rowsOf } from './read-outputs.ts'
 import { biasRows } from './structure-facts.ts'
 import { isInLastLayer } from './structure-layers.ts'
 
@@ -32,13 +32,14 @@ export const STRUCTURE_REMOVED: TailChange = { alpha: 0, hidden: [] }
 
 /** Outputs that a tail may read, as far as the bundle declares them. */
 export function tailNeeds(manifest: Manifest): readonly OutputName[] {
-  const wanted: readonly OutputName[] = ['scores', 'bias', 'mask', 'values', 'residual']
+  const rows = (['scores', 'bias', 'mask'] as const).map((matrix) => rowOutput(manifest, matrix))
+  const wanted: readonly OutputName[] = [...rows, 'values', 'residual']
   return wanted.filter((name) => manifest.outputs[name] !== undefined)
 }
 
 /** The study of one image. The scores that maps read and the tail's own are the same. Throws: "output-missing" without the last layer's scores. */
 export function createTailStudy(manifest: Manifest, outputs: ModelOutputs, tail: RunTail): TailStudy {
-  const scores = classTokenRows(outputOf(outputs.asTrained, 'scores'), manifest)
+  const scores = rowsOf(outputs.asTrained, 'scores', manifest)
   const tokens = tokenCount(manifest)
   const layers = manifest.structure?.layers.length ?? 0
   const found = layers > 0 && isInLastLayer(manifest) ? biasRows(manifest, outputs.asTrained, layers - 1) : []

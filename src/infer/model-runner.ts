@@ -12,6 +12,8 @@ import type { Feed, Session } from './runtime.ts'
 
 /** Images of one run while masks are drawn: bounds the memory, changes no bit. */
 const SAMPLES_PER_RUN = 8
+/** What is fetched of a drawn mask's run beside the logits, where it was asked for. */
+const PER_SAMPLE: readonly OutputName[] = ['attention', 'classTokenAttention']
 
 /** One row of a batch: the same pixels, with or without the structure, its mask drawn or not. */
 interface Row {
@@ -60,7 +62,7 @@ async function runRequest(manifest: Manifest, pixels: Tensor, request: RunReques
 async function runSamples(manifest: Manifest, pixels: Tensor, request: RunRequest, runRows: RunRows): Promise<readonly NamedOutputs[]> {
   if (typeof manifest.structure?.sampledInput !== 'string') throw new Problem('parameter-invalid', 'this model draws no masks', { parameter: 'samples' })
   const rows = Array.from({ length: request.samples }, (_, sample): Row => ({ structure: 1, sampled: 1, seed: mixKey(request.seed, sample) }))
-  const outputs: OutputName[] = request.outputs.includes('attention') ? ['logits', 'attention'] : ['logits']
+  const outputs: OutputName[] = ['logits', ...PER_SAMPLE.filter((name) => request.outputs.includes(name))]
   const results: NamedOutputs[] = []
   for (let start = 0; start < rows.length; start += SAMPLES_PER_RUN) results.push(...(await runRows(pixels, rows.slice(start, start + SAMPLES_PER_RUN), outputs)))
   return results

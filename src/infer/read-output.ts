@@ -52,7 +52,7 @@ export function expectedShape(manifest: Manifest, output: OutputName): readonly 
 /** False where a NaN or an infinity is among the values: 0 times either is NaN. */
 export function allFinite({ data }: Tensor): boolean {
   let trace = 0
-  for (const value of data) trace += value * 0
+  for (let i = 0; i < data.length; i++) trace += (data[i] ?? 0) * 0
   return trace === 0
 }
 

@@ -7,9 +7,10 @@ import type { Feed, Session } from './runtime.ts'
 
 /** The tail's graph for one image, or null where the outputs lack what it starts from: scores, values and residual. */
 export function createTailRunner(session: Session, { asTrained }: ModelOutputs): RunTail | null {
-  const { scores, values, residual } = asTrained
+  const { values, residual } = asTrained
+  const scores = asTrained.classTokenScores ?? (asTrained.scores === undefined ? undefined : classTokenRows(asTrained.scores))
   if (scores === undefined || values === undefined || residual === undefined) return null
-  const image = { scores: feed(classTokenRows(scores)), values: feed(values), residual: feed(residual) }
+  const image = { scores: feed(scores), values: feed(values), residual: feed(residual) }
   return async (query) => {
     checkQuery(query, scores)
     const rows = query.alpha.length

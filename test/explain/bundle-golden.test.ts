@@ -1,6 +1,7 @@
 /** The road's explanation, float32 through ONNX Runtime, against the golden explain tensors. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Explanation, ExplanationMap } from '../../src/domain/explanation.ts'
+import type { Manifest } from '../../src/domain/manifest.ts'
 import { explain, outputsNeeded } from '../../src/explain/explain.ts'
 import { needsRunWithoutStructure } from '../../src/explain/structure-layers.ts'
 import { type Bundle, openBundle } from '../../src/infer/load-bundle.ts'
@@ -52,6 +53,24 @@ describe.each(['dcmm', 'dcmm-all', 'sbm-expected'] as const)('the explanation of
     const change = golden.expected.get('logits')!.data[0]! - golden.expected.get('explain.logitsWithoutStructureInLastLayer')!.data[0]!
     expect(Math.abs(numbers['sum']! - change)).toBeLessThan(3e-5)
     expect(notes.join()).not.toContain('not converged')
+  })
+
+  it("reads the class token's rows alone, and makes the same maps of them as of whole matrices, to the bit", async () => {
+    const maps = ['attention', 'delta', 'attention-without-structure', 'evidence', 'structure-attribution', 'knockout', ...(name === 'sbm-expected' ? [] : ['hub', 'degree'])]
+    const needed = outputsNeeded(bundle.manifest, maps)
+    expect(needed).toContain('classTokenScores')
+    const whole = name === 'dcmm-all' ? ['bias'] : name === 'dcmm' ? [] : ['mask'] // every row of an earlier layer acts
+    expect(needed.filter((output) => ['attention', 'scores', 'bias', 'mask'].includes(output))).toEqual(whole)
+
+    const { classTokenAttention, classTokenScores, classTokenBias, classTokenMask, ...matrices } = bundle.manifest.outputs
+    expect([classTokenAttention, classTokenScores, classTokenBias ?? classTokenMask]).not.toContain(undefined)
+    const manifest = { ...bundle.manifest, outputs: matrices }
+    const options = { frame: 1, maps, explainedClass: 'a', seed: 0, samples: 0 }
+    const explained = async (of: Manifest): Promise<Explanation> => {
+      const outputs = await bundle.run(goldenInput(golden, 0), { outputs: outputsNeeded(of, maps), withoutStructure: needsRunWithoutStructure(of), seed: 0, samples: 0 })
+      return explain(of, outputs, bundle.tailFor(outputs), options)
+    }
+    expect(await explained(bundle.manifest)).toEqual(await explained(manifest))
   })
 
   it('needs no second run where the last layer alone carries the structure: counterfactual and delta are the same from the tail', async () => {

@@ -64,6 +64,22 @@ describe.each(['vit', 'dcmm', 'dcmm-all', 'sbm-expected'] as const)('the graph o
     }
   })
 
+  it("gives the class token's rows as they stand in the matrices, to the bit", async () => {
+    const rows = withFunctions.outputNames.filter((output) => output.startsWith('class_token.'))
+    expect(rows.map((output) => output.slice('class_token.'.length).replace(/\.\d+$/, ''))).toEqual(expect.arrayContaining(['attention', 'scores']))
+    const results = await withFunctions.run(
+      feedsOf(golden, 1),
+      rows.flatMap((output) => [output, output.slice('class_token.'.length)]),
+    )
+    for (const output of rows) {
+      const matrix = results.get(output.slice('class_token.'.length))!
+      const [batch = 0, heads = 0, tokens = 0] = matrix.shape
+      expect(results.get(output)!.shape).toEqual([batch, heads, tokens])
+      const firstRows = Float32Array.from({ length: batch * heads * tokens }, (_, i) => matrix.data[Math.floor(i / tokens) * tokens * tokens + (i % tokens)]!)
+      expect(results.get(output)!.data).toEqual(firstRows)
+    }
+  })
+
   it.runIf(golden.expected.has('explain.logitsWithoutStructure'))('meets the logits without structure where the switch is 0', async () => {
     const results = await withFunctions.run(feedsOf(golden, 0), ['logits'])
     expect(excess(results.get('logits')!, golden.expected.get('explain.logitsWithoutStructure')!, GOLDEN_TOLERANCE)).toBeLessThanOrEqual(1)
