@@ -30,7 +30,11 @@ export type ModelFacts = Pick<
   | 'attributions'
   | 'inputCheck'
   | 'explanations'
-> & { readonly input: Pick<Manifest['input'], 'fit' | 'resize' | 'mean' | 'deviation' | 'modalities' | 'bodyParts' | 'views'> }
+> & {
+  readonly input: Pick<Manifest['input'], 'fit' | 'resize' | 'mean' | 'deviation' | 'modalities' | 'bodyParts' | 'views'>
+  /** The community that masks were used for, where any were. */
+  readonly supervised?: NonNullable<Manifest['structure']>['supervised']
+}
 
 export interface BuiltGraphs {
   readonly graph: Uint8Array
@@ -49,7 +53,7 @@ export const PARITY_BOUND: Manifest['parity'] = { absolute: 2e-5, relative: 1e-4
 /** Throws: "manifest-invalid" where the facts don't fit the schema. */
 export function buildManifest(config: NetworkConfig, graphs: BuiltGraphs, facts: ModelFacts): Manifest {
   const side = gridSide(config)
-  const { input, ...stated } = facts
+  const { input, supervised, ...stated } = facts
   return parseManifest({
     schemaVersion: MANIFEST_SCHEMA_VERSION,
     ...stated,
@@ -64,7 +68,7 @@ export function buildManifest(config: NetworkConfig, graphs: BuiltGraphs, facts:
     classTokenIndex: 0,
     depth: config.depth,
     heads: config.heads,
-    structure: structureOf(config, graphs.mask),
+    structure: structureOf(config, graphs.mask, supervised),
     parity: PARITY_BOUND,
   })
 }
@@ -79,7 +83,7 @@ function customOps(config: NetworkConfig): Manifest['customOps'] {
   return names.map((name) => ({ domain: COMMUNITY_DOMAIN, name, version: COMMUNITY_VERSION }))
 }
 
-function structureOf(config: NetworkConfig, mask: MaskChoice): Manifest['structure'] {
+function structureOf(config: NetworkConfig, mask: MaskChoice, supervised: ModelFacts['supervised']): Manifest['structure'] {
   const options = config.dcmm ?? config.sbm
   if (config.structuredLayers.length === 0 || options === null) return null
   const samples = config.sbm !== null
@@ -91,6 +95,7 @@ function structureOf(config: NetworkConfig, mask: MaskChoice): Manifest['structu
     seedInput: samples ? SEED_INPUT : null,
     sampledInput: samples ? SAMPLED_INPUT : null,
     maskMode: samples ? mask.mode : null,
+    ...(supervised && { supervised }),
   }
 }
 

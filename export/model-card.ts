@@ -101,7 +101,7 @@ function publishedSection(dataSet: string, test: GraphEvaluation['test']): strin
 
 function structureSection({ manifest, record, evaluation }: CardSource): string {
   if (manifest.structure === null) return ''
-  const parts = ['## What the structure does']
+  const parts = ['## What the structure does', ...supervisionText(manifest.structure)]
   const removed = evaluation?.withoutStructure ?? null
   if (removed !== null && evaluation !== null) {
     const rows = [
@@ -121,6 +121,14 @@ function structureSection({ manifest, record, evaluation }: CardSource): string 
     parts.push(`Measured on validation images in the selected epoch:\n\n${table(['', ''], facts)}`)
   }
   return parts.length === 1 ? '' : parts.join('\n\n')
+}
+
+function supervisionText({ supervised }: NonNullable<Manifest['structure']>): readonly string[] {
+  if (supervised === undefined) return []
+  const { community, name, layers, images, marked } = supervised
+  return [
+    `**Community ${community} (from 0) of layer ${layers.join(', ')} was supervised with ${name} masks of the training split** (${marked} of ${images} images have one). The map \`supervised-community\` shows its membership, the mean over heads: it was taught, not found. A model without masks is to be compared with others without.`,
+  ]
 }
 
 function explanationSection({ manifest: { explanations } }: CardSource): string {

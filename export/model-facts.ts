@@ -44,8 +44,9 @@ export function modelFacts(config: NetworkConfig, record: TrainingRecord, evalua
     training: { ...record, network: config, checkpointSha256, evaluation },
     metrics: evaluation === null ? [] : [evaluation.test, evaluation.validation],
     intendedUse: INTENDED_USE,
-    limits: [...GENERAL_LIMITS, ...startLimits(record), ...structureLimits(config), ...data.caveats],
+    limits: [...GENERAL_LIMITS, ...startLimits(record), ...structureLimits(config), ...supervisionLimits(record), ...data.caveats],
     ...rightsOf(record),
+    ...supervisedOf(record),
   }
 }
 
@@ -61,6 +62,25 @@ function rightsOf({ data, start }: TrainingRecord): Pick<ModelFacts, 'licence' |
 function startLimits({ start }: TrainingRecord): readonly string[] {
   if (start === undefined || start.sources) return []
   return [`It went on from weights (SHA-256 ${start.sha256}) that do not tell their data: their licence is to be looked up.`]
+}
+
+/** The community that lesion masks pressed on; nothing where the training looked at none. */
+function supervisedOf({ settings, masks }: TrainingRecord): Pick<ModelFacts, 'supervised'> {
+  const { maskSupervision } = settings
+  if (maskSupervision === undefined || masks === undefined) return {}
+  const { community, name, layers } = maskSupervision
+  return { supervised: { community, name, layers: [...layers], ...masks } }
+}
+
+/** What a reader of its maps must know beside: in words, since it changes what a map means. */
+function supervisionLimits(record: TrainingRecord): readonly string[] {
+  const { supervised } = supervisedOf(record)
+  if (supervised === undefined) return []
+  const { community, name, layers, images, marked } = supervised
+  const where = `layer${layers.length === 1 ? '' : 's'} ${layers.join(', ')}`
+  return [
+    `Community ${community} (from 0) of ${where}, “${name}”, was supervised with ${name} masks of the training split (${marked} of ${images} images have one): its membership shows what readers marked in such images, and is no finding of the network’s own. That holds for no other community.`,
+  ]
 }
 
 function structureLimits(config: NetworkConfig): readonly string[] {

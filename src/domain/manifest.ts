@@ -93,20 +93,39 @@ const outputSchema = z.strictObject({
   axes: z.array(z.string()),
 })
 
-const structureSchema = z.strictObject({
-  layers: z.array(z.int().nonnegative()),
-  communities: z.int().positive(),
-  /** DCMM or SBM options as trained, shown but not acted on. */
-  options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
-  /** Graph input [batch] float: 1 as trained, 0 neutralised. */
-  structureInput: z.string().nullable(),
-  /** Graph input [batch] uint32, where the graph samples. */
-  seedInput: z.string().nullable(),
-  /** Graph input [batch] float, where the graph samples: 1 draws the mask from the image's seed, 0 makes it by the graph's own rule. */
-  sampledInput: z.string().nullable().optional(),
-  /** SBM only: how the mask is made by default. */
-  maskMode: z.enum(['expected', 'threshold', 'topP', 'sample']).nullable(),
+/** A community whose memberships were trained towards masks that readers drew on training images; of every other community only the grouping has a meaning. */
+const supervisedSchema = z.strictObject({
+  /** From 0, along the membership's last axis. */
+  community: z.int().nonnegative(),
+  /** What the masks mark. */
+  name: z.string().min(1),
+  layers: z.array(z.int().nonnegative()).min(1),
+  /** Images of the training split, and how many of them have something marked. */
+  images: z.int().positive(),
+  marked: z.int().nonnegative(),
 })
+
+const structureSchema = z
+  .strictObject({
+    layers: z.array(z.int().nonnegative()),
+    communities: z.int().positive(),
+    /** DCMM or SBM options as trained, shown but not acted on. */
+    options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+    /** Graph input [batch] float: 1 as trained, 0 neutralised. */
+    structureInput: z.string().nullable(),
+    /** Graph input [batch] uint32, where the graph samples. */
+    seedInput: z.string().nullable(),
+    /** Graph input [batch] float, where the graph samples: 1 draws the mask from the image's seed, 0 makes it by the graph's own rule. */
+    sampledInput: z.string().nullable().optional(),
+    /** SBM only: how the mask is made by default. */
+    maskMode: z.enum(['expected', 'threshold', 'topP', 'sample']).nullable(),
+    /** Absent where no mask was looked at in training. */
+    supervised: supervisedSchema.optional(),
+  })
+  .refine(
+    ({ supervised, communities, layers }) => supervised === undefined || (supervised.community < communities && supervised.layers.every((layer) => layers.includes(layer))),
+    'the supervised community is none of the structure',
+  )
 
 const metricsSchema = z.strictObject({
   split: z.string(),

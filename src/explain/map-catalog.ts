@@ -13,9 +13,11 @@ import { membershipEntropy } from './membership-entropy.ts'
 import { rollout } from './rollout.ts'
 import { shapley } from './shapley.ts'
 import { structureAttribution } from './structure-attribution.ts'
+import { supervisedCommunity } from './supervised-community.ts'
 
 export const MAP_METHODS: readonly MapMethod[] = [
   communities,
+  supervisedCommunity,
   classTokenAttention,
   degree,
   delta,

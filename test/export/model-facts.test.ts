@@ -44,4 +44,18 @@ describe('modelFacts', () => {
   it('names starting weights that do not tell their data as a limit', () => {
     expect(factsOf({ ...start, sources: null }).limits).toContainEqual(expect.stringContaining('do not tell their data'))
   })
+
+  it('says plainly which community was supervised with masks, as data and as a limit', () => {
+    const settings = { ...record.settings, maskSupervision: { name: 'lesion', community: 0, layers: [5], weight: 1 } }
+    const facts = modelFacts(network, { ...record, settings, masks: { images: 546, marked: 452 } }, null, release)
+    expect(facts.supervised).toEqual({ community: 0, name: 'lesion', layers: [5], images: 546, marked: 452 })
+    expect(facts.limits).toContainEqual(
+      expect.stringMatching(/^Community 0 \(from 0\) of layer 5, “lesion”, was supervised with lesion masks of the training split \(452 of 546 images have one\)/),
+    )
+  })
+
+  it('says nothing of masks where none were looked at', () => {
+    expect(factsOf()).not.toHaveProperty('supervised')
+    expect(factsOf().limits.join()).not.toContain('supervised')
+  })
 })

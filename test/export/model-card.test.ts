@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest'
+import { buildGraphs } from '../../export/build-graphs.ts'
+import { buildManifest } from '../../export/build-manifest.ts'
+import { modelCard } from '../../export/model-card.ts'
+import { modelFacts } from '../../export/model-facts.ts'
+import { initialWeights } from '../../models/initial-weights.ts'
+import { DCMM_VIT_PNEUMONIA } from '../../models/recipes/pneumonia-28.ts'
+import type { TrainingRecord } from '../../models/training/training-record.ts'
+import { smallDcmm } from '../models/support/small-network.ts'
+
+const config = smallDcmm({}, { channels: 1 })
+const facts = { id: 'unlisted', title: 'Set', classes: ['a', 'b', 'c'], modalities: ['US'], licence: 'CC BY 4.0', attributions: ['A'], caveats: [] }
+const plain: TrainingRecord = {
+  recipe: 'dcmm-vit-small.test',
+  title: 'A title',
+  seed: 0,
+  settings: DCMM_VIT_PNEUMONIA.training,
+  backend: 'cpu',
+  data: { ...facts, sha256: 'a'.repeat(64), images: { train: 10, validation: 1, test: 1 } },
+  normalization: { mean: [0.5], deviation: [0.2] },
+  selectedEpoch: 1,
+  curves: [],
+}
+const supervised: TrainingRecord = {
+  ...plain,
+  settings: { ...plain.settings, maskSupervision: { name: 'lesion', community: 1, layers: [2], weight: 1 } },
+  masks: { images: 10, marked: 7 },
+}
+
+function cardOf(record: TrainingRecord): string {
+  const graphs = buildGraphs(config, initialWeights(config, 0), 'function', { mode: 'expected' })
+  const release = { id: 'dcmm-vit-small-patch4-12.test-v1', version: '1.0.0', createdAt: '2026-01-01T00:00:00Z', checkpointSha256: 'b'.repeat(64) }
+  const manifest = buildManifest(config, graphs, modelFacts(config, record, null, release))
+  return modelCard({ manifest, config, record, evaluation: null, parity: [], runtime: 'a runtime' })
+}
+
+describe('the card', () => {
+  it('says plainly which community was supervised with masks, where it is measured and among the limits', () => {
+    const card = cardOf(supervised)
+    expect(card).toContain('**Community 1 (from 0) of layer 2 was supervised with lesion masks of the training split** (7 of 10 images have one)')
+    const [, limits = ''] = card.split('## Limits')
+    expect(limits).toContain('was supervised with lesion masks of the training split')
+    expect(card).toContain('"name":"lesion"')
+  })
+
+  it('says nothing of masks where none were looked at', () => {
+    expect(cardOf(plain)).not.toMatch(/supervis|masks of/)
+  })
+})
