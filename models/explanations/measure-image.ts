@@ -1,9 +1,10 @@
 /** One test image in, what each of its maps is worth out. */
 import type { Explanation, ExplanationMap } from '../../src/domain/explanation.ts'
 import type { InputTensor } from '../../src/domain/image.ts'
+import type { Baseline } from '../../src/domain/perturbation.ts'
 import { toSourcePoint } from '../../src/domain/placement.ts'
 import type { ForwardBatch } from '../../src/explain/forward-batch.ts'
-import { type Baseline, blurred } from '../../src/explain/occlusion.ts'
+import { blurred } from '../../src/explain/occlusion.ts'
 import { type Coherence, shuffle, spatialCoherence } from '../../src/explain/validation/coherence.ts'
 import { orderOf, perturbationCurve } from '../../src/explain/validation/faithfulness.ts'
 import { intersectionOverUnion, type Localization, localize, type PatchMap, type Region } from '../../src/explain/validation/localization.ts'

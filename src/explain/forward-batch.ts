@@ -1,4 +1,5 @@
 /** What perturbation methods ask of the network: many changed inputs, their classes' probabilities. */
+import type { ExplanationMap } from '../domain/explanation.ts'
 
 /**
  * The network on a batch of inputs.
@@ -18,31 +19,54 @@ export interface PerturbationRun {
   readonly signal?: AbortSignal
 }
 
+/** Forward passes whose inputs are made from their numbers alone, so that the work can be cut anywhere. */
+export interface Passes {
+  readonly passes: number
+  /** Values of one input. */
+  readonly size: number
+  readonly classIndex: number
+  /** Writes the input of a pass into the view that it is given, [channel, height, width]. */
+  change(into: Float32Array, pass: number): void
+}
+
+/** A map as its forward passes and what is made of them. */
+export interface Perturbation extends Passes {
+  /** probabilities [pass] */
+  toMap(probabilities: Float64Array): ExplanationMap
+}
+
+/** The map, its passes run in batches. Throws: the signal's reason, once it is aborted. */
+export async function runPerturbation(perturbation: Perturbation, run: PerturbationRun): Promise<ExplanationMap> {
+  return perturbation.toMap(await allProbabilitiesOf(perturbation, run))
+}
+
 /**
- * The probability of one class for every changed input.
+ * The class's probability in every pass.
  *
- * change   writes the input number `index` into the view that it is given, [channel, height, width]
- * returns  [count]
+ * returns  [pass]
  *
  * Throws: the signal's reason, once it is aborted.
  */
-export async function probabilitiesOf(
-  run: PerturbationRun,
-  size: number,
-  count: number,
-  classIndex: number,
-  change: (into: Float32Array, index: number) => void,
-): Promise<Float64Array> {
-  const probabilities = new Float64Array(count)
-  for (let start = 0; start < count; start += run.batchSize) {
+export async function allProbabilitiesOf(passes: Passes, run: PerturbationRun): Promise<Float64Array> {
+  const probabilities = new Float64Array(passes.passes)
+  for (let start = 0; start < passes.passes; start += run.batchSize) {
     run.signal?.throwIfAborted()
-    const batch = Math.min(run.batchSize, count - start)
-    const pixels = new Float32Array(batch * size)
-    for (let row = 0; row < batch; row++) change(pixels.subarray(row * size, (row + 1) * size), start + row)
-    const answer = await run.forward(pixels, batch)
-    const classes = answer.length / batch
-    for (let row = 0; row < batch; row++) probabilities[start + row] = answer[row * classes + classIndex] ?? 0
-    run.onProgress?.((start + batch) / count)
+    const count = Math.min(run.batchSize, passes.passes - start)
+    probabilities.set(await probabilitiesOf(passes, start, count, run.forward), start)
+    run.onProgress?.((start + count) / passes.passes)
   }
   return probabilities
+}
+
+/**
+ * The class's probability in some of the passes, by one call of the network.
+ *
+ * returns  [count], of the passes from `start`
+ */
+export async function probabilitiesOf({ size, classIndex, change }: Passes, start: number, count: number, forward: ForwardBatch): Promise<Float64Array> {
+  const pixels = new Float32Array(count * size)
+  for (let row = 0; row < count; row++) change(pixels.subarray(row * size, (row + 1) * size), start + row)
+  const answer = await forward(pixels, count)
+  const classes = answer.length / count
+  return Float64Array.from({ length: count }, (_, row) => answer[row * classes + classIndex] ?? 0)
 }

@@ -2,22 +2,16 @@
 import type { ExplanationMap } from '../domain/explanation.ts'
 import type { InputTensor } from '../domain/image.ts'
 import type { Manifest } from '../domain/manifest.ts'
+import type { Baseline } from '../domain/perturbation.ts'
 import { type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { buildMap } from './build-map.ts'
-import { type PerturbationRun, probabilitiesOf } from './forward-batch.ts'
-
-/** What a covered patch shows: the manifest's mean, which is 0 after normalization, or the image itself, blurred. */
-export type Baseline = 'mean' | 'blur'
+import { type Perturbation, type PerturbationRun, runPerturbation } from './forward-batch.ts'
+import { eachLineOf } from './patch-box.ts'
 
 /** Blur whose deviation is half a patch. */
 const BLUR_OF_PATCH = 0.5
 
-/**
- * The class's probability minus the same with one patch covered, for every patch.
- *
- * Costs one forward pass a patch and one more. The two baselines disagree at the borders of an image: ask for both.
- * Throws: the signal's reason, once it is aborted.
- */
+/** The whole map in one go: `occlusion`, run. Throws: the signal's reason, once it is aborted. */
 export async function occlusionMap(
   manifest: Manifest,
   input: InputTensor,
@@ -25,45 +19,51 @@ export async function occlusionMap(
   baseline: Baseline,
   run: PerturbationRun,
 ): Promise<ExplanationMap> {
+  return runPerturbation(occlusion(manifest, input.pixels, explainedClass, baseline), run)
+}
+
+/**
+ * The class's probability minus the same with one patch covered, for every patch.
+ *
+ * Costs one forward pass a patch and one more, which is number 0: the unchanged image. The two baselines disagree at the borders of an image: ask for both.
+ *
+ * pixels  [channel, height, width], normalized
+ */
+export function occlusion(manifest: Manifest, pixels: Tensor, explainedClass: { readonly index: number; readonly name: string }, baseline: Baseline): Perturbation {
   const { height, width } = manifest.patchGrid
-  const cover =
-    baseline === 'mean' ? tensorOf(new Float32Array(input.pixels.data.length), input.pixels.shape) : blurred(input.pixels, (BLUR_OF_PATCH * manifest.input.height) / height)
-  // Input 0 is the unchanged one.
-  const probabilities = await probabilitiesOf(run, input.pixels.data.length, height * width + 1, explainedClass.index, (into, index) => {
-    into.set(input.pixels.data)
-    if (index > 0) copyPatch(into, cover, index - 1, manifest)
-  })
-  const whole = probabilities[0] ?? 0
-  return buildMap({
-    name: `occlusion-${baseline}`,
-    title: baseline === 'mean' ? 'Occlusion by the mean' : 'Occlusion by blur',
-    kind: 'diverging',
-    role: 'causal',
-    explainedClass: explainedClass.name,
-    grid: tensorOf(
-      Float32Array.from({ length: height * width }, (_, patch) => whole - (probabilities[patch + 1] ?? 0)),
-      [height, width],
-    ),
-    unit: 'model output score',
-    method: `model output score minus the same with the patch covered by ${baseline === 'mean' ? 'the mean of the normalization' : 'the blurred image'}: total effect through all layers`,
-    source: 'Zeiler and Fergus, arXiv:1311.2901, section 4.2, one patch a step',
-    numbers: { forwardPasses: height * width + 1, probability: whole },
-    notes: ['positive: the patch spoke for the class'],
-  })
+  const passes = height * width + 1
+  const cover = baseline === 'mean' ? tensorOf(new Float32Array(pixels.data.length), pixels.shape) : blurred(pixels, (BLUR_OF_PATCH * manifest.input.height) / height)
+  return {
+    passes,
+    size: pixels.data.length,
+    classIndex: explainedClass.index,
+    change: (into, pass) => {
+      into.set(pixels.data)
+      if (pass > 0) copyPatch(into, cover, pass - 1, manifest)
+    },
+    toMap: ([whole = 0, ...covered]) =>
+      buildMap({
+        name: `occlusion-${baseline}`,
+        title: baseline === 'mean' ? 'Occlusion by the mean' : 'Occlusion by blur',
+        kind: 'diverging',
+        role: 'causal',
+        explainedClass: explainedClass.name,
+        grid: tensorOf(
+          Float32Array.from(covered, (probability) => whole - probability),
+          [height, width],
+        ),
+        unit: 'probability',
+        method: `probability minus the same with the patch covered by ${baseline === 'mean' ? 'the mean of the normalization' : 'the blurred image'}: total effect through all layers`,
+        source: 'Zeiler and Fergus, arXiv:1311.2901, section 4.2, one patch a step',
+        numbers: { forwardPasses: passes, probability: whole },
+        notes: ['positive: the patch spoke for the class'],
+      }),
+  }
 }
 
 /** The patch's pixels of `from` over those of `into`, all channels. */
-export function copyPatch(into: Float32Array, from: Tensor, patch: number, { patchGrid, input }: Pick<Manifest, 'patchGrid' | 'input'>): void {
-  const patchHeight = input.height / patchGrid.height
-  const patchWidth = input.width / patchGrid.width
-  const top = Math.floor(patch / patchGrid.width) * patchHeight
-  const left = (patch % patchGrid.width) * patchWidth
-  for (let channel = 0; channel < input.channels; channel++) {
-    for (let row = top; row < top + patchHeight; row++) {
-      const start = (channel * input.height + row) * input.width + left
-      into.set(from.data.subarray(start, start + patchWidth), start)
-    }
-  }
+export function copyPatch(into: Float32Array, from: Tensor, patch: number, manifest: Pick<Manifest, 'patchGrid' | 'input'>): void {
+  eachLineOf(patch, manifest, (start, end) => into.set(from.data.subarray(start, end), start))
 }
 
 /**

@@ -3,76 +3,116 @@ import type { ExplanationMap } from '../domain/explanation.ts'
 import type { InputTensor } from '../domain/image.ts'
 import type { Manifest } from '../domain/manifest.ts'
 import { mixKey, uniformAt } from '../tensor/counter-random.ts'
-import { tensorOf } from '../tensor/tensor.ts'
-import { buildMap } from './build-map.ts'
-import { type PerturbationRun, probabilitiesOf } from './forward-batch.ts'
+import { type Tensor, tensorOf } from '../tensor/tensor.ts'
+import { buildMap, extremesOf, isFlat } from './build-map.ts'
+import { type Perturbation, type PerturbationRun, runPerturbation } from './forward-batch.ts'
+import { eachLineOf } from './patch-box.ts'
 
 /** A patch stays visible with this probability. */
 const KEPT = 0.5
 
-/**
- * Mean over masks of probability times mask, over the part that a mask keeps.
- *
- * Hidden patches show the mean of the normalization. Masks are whole patches drawn from `seed`: the same seed gives the same map.
- * Throws: the signal's reason, once it is aborted.
- */
+interface Draws {
+  readonly masks: number
+  readonly seed: number
+}
+
+/** The whole map in one go: `rise`, run. Throws: the signal's reason, once it is aborted. */
 export async function riseMap(
   manifest: Manifest,
   input: InputTensor,
   explainedClass: { readonly index: number; readonly name: string },
-  draws: { readonly masks: number; readonly seed: number },
+  draws: Draws,
   run: PerturbationRun,
 ): Promise<ExplanationMap> {
+  return runPerturbation(rise(manifest, input.pixels, explainedClass, draws), run)
+}
+
+/**
+ * For each patch the mean probability over the masks that show it.
+ *
+ * The paper divides by how many masks show a patch on average (equation 6), which lets a constant answer look like noise; here each patch is divided by
+ * its own number of masks. Hidden patches show the mean of the normalization. Masks are whole patches drawn from `seed`: the same seed gives the same map, and more masks begin
+ * with fewer.
+ *
+ * pixels  [channel, height, width], normalized
+ */
+export function rise(manifest: Manifest, pixels: Tensor, explainedClass: { readonly index: number; readonly name: string }, { masks, seed }: Draws): Perturbation {
   const { height, width } = manifest.patchGrid
-  const patterns = drawPatterns(draws.masks, height * width, draws.seed)
-  const probabilities = await probabilitiesOf(run, input.pixels.data.length, draws.masks, explainedClass.index, (into, mask) => {
-    into.set(input.pixels.data)
-    hidePatches(into, patterns[mask] ?? new Uint8Array(height * width), manifest)
-  })
+  return {
+    passes: masks,
+    size: pixels.data.length,
+    classIndex: explainedClass.index,
+    change: (into, mask) => {
+      into.set(pixels.data)
+      drawMask(seed, mask, height * width).forEach((isVisible, patch) => {
+        if (isVisible === 0) eachLineOf(patch, manifest, (start, end) => into.fill(0, start, end))
+      })
+    },
+    toMap: (probabilities) => toMap(manifest, explainedClass.name, { masks, seed }, weighMasks(probabilities, seed, height * width)),
+  }
+}
+
+function toMap({ patchGrid }: Manifest, explainedClass: string, { masks, seed }: Draws, weighed: Weighed): ExplanationMap {
+  const grid = tensorOf(Float32Array.from(weighed.values), [patchGrid.height, patchGrid.width])
+  const { min, max } = extremesOf(grid.data)
+  const isNoise = max - min < noiseOf(weighed)
   return buildMap({
     name: 'rise',
     title: 'RISE',
     kind: 'sequential',
     role: 'causal',
-    explainedClass: explainedClass.name,
-    grid: tensorOf(Float32Array.from(weighPatterns(patterns, probabilities, height * width)), [height, width]),
-    unit: 'model output score',
-    method: `mean model output score over ${draws.masks} masks of whole patches in which this patch is visible; hidden patches show the mean of the normalization`,
-    source: 'RISE, Petsiuk, Das and Saenko, arXiv:1806.07421, equation 6, masks aligned with the patches',
-    numbers: { masks: draws.masks, seed: draws.seed, kept: KEPT },
-    notes: ['contrast counts: every patch holds the mean level of all masks'],
+    explainedClass,
+    grid,
+    // Every patch holds the level of all masks: from 0 the differences, which alone count, could not be seen.
+    ...(isFlat(grid) ? {} : { range: { min, max } }),
+    marks: [{ value: weighed.mean, label: 'mean of all masks' }],
+    unit: 'probability',
+    method: `mean probability over those of ${masks} random masks of whole patches in which this patch is visible; hidden patches show the mean of the normalization`,
+    source: 'RISE, Petsiuk, Das and Saenko, arXiv:1806.07421, equation 1, each patch over its own masks; masks aligned with the patches',
+    numbers: { masks, seed, kept: KEPT, meanProbability: weighed.mean, standardError: weighed.standardError },
+    notes: [
+      'contrast counts: every patch holds the mean level of all masks',
+      ...(isNoise ? ['no more contrast than the draws alone would give: ask for more masks, and read nothing from this map'] : []),
+    ],
   })
 }
 
-/** [mask][patch], 1 where visible; mask number i is the same however many are drawn. */
-function drawPatterns(masks: number, patches: number, seed: number): readonly Uint8Array[] {
-  return Array.from({ length: masks }, (_, mask) => {
-    const key = mixKey(seed, mask)
-    return Uint8Array.from({ length: patches }, (_unused, patch) => (uniformAt(key, patch) < KEPT ? 1 : 0))
-  })
+/** [patch], 1 where visible; mask number i is the same however many are drawn. */
+function drawMask(seed: number, mask: number, patches: number): Uint8Array {
+  const key = mixKey(seed, mask)
+  return Uint8Array.from({ length: patches }, (_, patch) => (uniformAt(key, patch) < KEPT ? 1 : 0))
 }
 
-/** sum_i f(x M_i) M_i / (n p). */
-function weighPatterns(patterns: readonly Uint8Array[], probabilities: Float64Array, patches: number): Float64Array {
-  const sums = new Float64Array(patches)
-  patterns.forEach((pattern, mask) => {
-    const probability = probabilities[mask] ?? 0
-    for (let patch = 0; patch < patches; patch++) sums[patch] = (sums[patch] ?? 0) + probability * (pattern[patch] ?? 0)
-  })
-  return sums.map((sum) => sum / (patterns.length * KEPT))
+interface Weighed {
+  /** [patch] */
+  readonly values: Float64Array
+  /** Over all masks. */
+  readonly mean: number
+  /** The largest of the patches' standard errors. */
+  readonly standardError: number
 }
 
-/** Sets the pixels of hidden patches to 0, the mean of normalized input. */
-function hidePatches(into: Float32Array, pattern: Uint8Array, { patchGrid, input }: Pick<Manifest, 'patchGrid' | 'input'>): void {
-  const rowsOfPatch = input.height / patchGrid.height
-  const columnsOfPatch = input.width / patchGrid.width
-  for (let channel = 0; channel < input.channels; channel++) {
-    for (let row = 0; row < input.height; row++) {
-      const line = (channel * input.height + row) * input.width
-      const firstPatch = Math.floor(row / rowsOfPatch) * patchGrid.width
-      for (let column = 0; column < patchGrid.width; column++) {
-        if (pattern[firstPatch + column] === 0) into.fill(0, line + column * columnsOfPatch, line + (column + 1) * columnsOfPatch)
-      }
-    }
+/** sum_i f(x M_i) M_i / sum_i M_i for each patch: the masks are drawn again, one at a time, rather than held. */
+function weighMasks(probabilities: Float64Array, seed: number, patches: number): Weighed {
+  const [counts, sums, squares] = [new Float64Array(patches), new Float64Array(patches), new Float64Array(patches)]
+  const add = (to: Float64Array, patch: number, value: number): void => {
+    to[patch] = (to[patch] ?? 0) + value
   }
+  probabilities.forEach((probability, mask) => {
+    drawMask(seed, mask, patches).forEach((isVisible, patch) => {
+      add(counts, patch, isVisible)
+      add(sums, patch, probability * isVisible)
+      add(squares, patch, probability ** 2 * isVisible)
+    })
+  })
+  const mean = probabilities.reduce((total, probability) => total + probability, 0) / probabilities.length
+  // A patch that no mask shows is told nothing of: it gets the level of all.
+  const values = sums.map((sum, patch) => (counts[patch] === 0 ? mean : sum / (counts[patch] ?? 1)))
+  const errors = values.map((value, patch) => Math.sqrt(Math.max(0, (squares[patch] ?? 0) / (counts[patch] || 1) - value ** 2) / (counts[patch] || 1)))
+  return { values, mean, standardError: Math.max(...errors) }
+}
+
+/** What n values of one standard error spread over by chance: twice the bound sqrt(2 ln n) of the largest of n normal draws (Boucheron, Lugosi and Massart, Concentration Inequalities, theorem 2.5). */
+function noiseOf({ values, standardError }: Weighed): number {
+  return 2 * Math.sqrt(2 * Math.log(values.length)) * standardError
 }

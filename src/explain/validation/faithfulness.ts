@@ -1,7 +1,7 @@
 /** A map's order of patches and the network in, how fast the class goes or comes when patches do out. */
 import type { Manifest } from '../../domain/manifest.ts'
 import type { Tensor } from '../../tensor/tensor.ts'
-import { type PerturbationRun, probabilitiesOf } from '../forward-batch.ts'
+import { allProbabilitiesOf, type PerturbationRun } from '../forward-batch.ts'
 import { copyPatch } from '../occlusion.ts'
 
 export interface PerturbationCurve {
@@ -34,10 +34,11 @@ export async function perturbationCurve(
   classIndex: number,
   run: PerturbationRun,
 ): Promise<PerturbationCurve> {
-  const probabilities = await probabilitiesOf(run, from.data.length, steps + 1, classIndex, (into, step) => {
+  const change = (into: Float32Array, step: number): void => {
     into.set(from.data)
     for (const patch of order.slice(0, Math.round((order.length * step) / steps))) copyPatch(into, to, patch, manifest)
-  })
+  }
+  const probabilities = await allProbabilitiesOf({ passes: steps + 1, size: from.data.length, classIndex, change }, run)
   return { probabilities, area: areaUnder(probabilities) }
 }
 
