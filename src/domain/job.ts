@@ -160,8 +160,12 @@ export interface JobWork {
   perform(order: InstanceOrder, bytes: Uint8Array, job: { readonly id: string; readonly createdAt: Date }, signal: AbortSignal): Promise<InstanceOutcome>
   /** Each fetched instance's bytes. */
   retrieve(order: PullOrder, signal: AbortSignal): AsyncIterable<Uint8Array>
-  /** Returns once every object lies at the destination. */
-  deliver(destination: string, objects: readonly ResultObject[], signal: AbortSignal): Promise<void>
+  /**
+   * Returns once every object lies at the destination. Objects come in order, and not necessarily all of a job at once.
+   *
+   * isRepeated  an earlier attempt may have stored some of them: its process may have died before it could say so
+   */
+  deliver(destination: string, objects: readonly ResultObject[], signal: AbortSignal, isRepeated: boolean): Promise<void>
 }
 
 /** Whether trying again later may help, told by the code: a peer that was away, an engine that was busy or lost, an unexpected failure. */

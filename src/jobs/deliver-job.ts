@@ -2,18 +2,21 @@
 import { isTransient, type JobState, type ResultObject } from '../domain/job.ts'
 import { type ProblemData, toProblemData } from '../domain/problem.ts'
 import { endJob, lockJob, removeFiles, updateDelivering } from './finish-job.ts'
-import { changeJob, findRecord, type JobRecord } from './job-record.ts'
+import { changeJob, findRecord, type JobRecord, type KeptObject } from './job-record.ts'
 import type { QueueContext } from './queue-context.ts'
 import type { Ticket } from './work-loop.ts'
 
+/** About eight frames' worth. */
+const OBJECTS_AT_A_TIME = 32
 const OPEN: readonly JobState[] = ['queued', 'running']
 
 /** Stores the job's objects at one destination. Throws what shall be tried again. */
 export async function performDelivery(context: QueueContext, { jobId, destination }: Ticket, signal: AbortSignal): Promise<void> {
-  if (destination === undefined || !(await beginDelivery(context, jobId, destination))) return
+  const attempt = destination === undefined ? null : await beginDelivery(context, jobId, destination)
+  if (destination === undefined || attempt === null) return
   const job = await findRecord(context.database, jobId)
   try {
-    await context.work.deliver(destination, await readObjects(context, job), signal)
+    await deliverObjects(context, job, destination, attempt > 1 || job.round > 0, signal)
   } catch (error) {
     const problem = toProblemData(error)
     if (isTransient(problem.code) || signal.aborted) {
@@ -37,20 +40,26 @@ async function buryJob(context: QueueContext, id: string): Promise<void> {
   context.changed(id)
 }
 
-/** Whether there is something to deliver: a ticket may come again after its work was done. */
-async function beginDelivery({ database }: QueueContext, id: string, destination: string): Promise<boolean> {
+/** Which attempt this is, from 1; null where there is nothing to deliver: a ticket may come again after its work was done. */
+async function beginDelivery({ database }: QueueContext, id: string, destination: string): Promise<number | null> {
   const { rows } = await database.executeSql(
     `UPDATE attending.delivery SET attempts = attempts + 1 WHERE job_id = $1 AND destination = $2 AND state = 'waiting'
        AND (SELECT state FROM attending.job WHERE id = $1) = 'delivering' RETURNING attempts`,
     [id, destination],
   )
-  return rows.length > 0
+  return rows[0] === undefined ? null : Number(rows[0]['attempts'])
 }
 
-async function readObjects(context: QueueContext, job: JobRecord): Promise<ResultObject[]> {
-  const objects: ResultObject[] = []
-  for (const { key, ...named } of job.results) objects.push({ ...named, bytes: await context.files.read(key) })
-  return objects
+/** The objects of an instance in one request; those of hundreds of frames in several, so that neither side must hold them all. */
+async function deliverObjects(context: QueueContext, { results }: JobRecord, destination: string, isRepeated: boolean, signal: AbortSignal): Promise<void> {
+  for (let first = 0; first < results.length; first += OBJECTS_AT_A_TIME) {
+    const objects = await readObjects(context, results.slice(first, first + OBJECTS_AT_A_TIME))
+    await context.work.deliver(destination, objects, signal, isRepeated)
+  }
+}
+
+function readObjects({ files }: QueueContext, kept: readonly KeptObject[]): Promise<ResultObject[]> {
+  return Promise.all(kept.map(async ({ key, ...named }) => ({ ...named, bytes: await files.read(key) })))
 }
 
 async function noteProblem(context: QueueContext, job: JobRecord, destination: string, problem: ProblemData): Promise<void> {

@@ -1,22 +1,27 @@
 /** The configured peers in, the functions that the queue delivers and fetches with out. */
 import type { PullOrder, ResultObject } from '../domain/job.ts'
 import { Problem } from '../domain/problem.ts'
-import { retrieveInstances, storeInstances } from './dicomweb-client.ts'
+import { findMissing, retrieveInstances, storeInstances } from './dicomweb-client.ts'
 import { moveByDimse, storeByDimse } from './dimse-scu.ts'
 import type { MovedInstances } from './moved-instances.ts'
 import type { MultipartLimits } from './multipart.ts'
 import type { DimsePeer, Peer } from './peers.ts'
 
-/** Stores every object at the destination of that name, or throws "pacs-unreachable" or "pacs-refused". */
-export type DeliverResults = (destination: string, objects: readonly ResultObject[], signal: AbortSignal) => Promise<void>
+/**
+ * Stores every object at the destination of that name, or throws "pacs-unreachable" or "pacs-refused".
+ *
+ * isRepeated  a DICOMweb archive is asked first, and sent only what it lacks; C-STORE sends all again, and a duplicate is no failure there
+ */
+export type DeliverResults = (destination: string, objects: readonly ResultObject[], signal: AbortSignal, isRepeated: boolean) => Promise<void>
 
 /** Each file of what a pull names. Throws "pacs-unreachable", "pacs-refused". */
 export type RetrieveOrder = (order: PullOrder, signal: AbortSignal) => AsyncIterable<Uint8Array>
 
 export function createDelivery(peers: readonly Peer[]): DeliverResults {
-  return async (destination, objects, signal) => {
+  return async (destination, objects, signal, isRepeated) => {
     const peer = findPeer(peers, destination)
-    await (peer.kind === 'dicomweb' ? storeInstances(peer, objects, signal) : storeByDimse(peer, objects, signal))
+    if (peer.kind === 'dimse') await storeByDimse(peer, objects, signal)
+    else await storeInstances(peer, isRepeated ? await findMissing(peer, objects, signal) : objects, signal)
   }
 }
 

@@ -22,6 +22,7 @@ const MAX_ANSWER_BYTES = 16 * 1024 * 1024
  * Throws: "pacs-unreachable", "pacs-refused".
  */
 export async function storeInstances(peer: DicomwebPeer, objects: readonly ResultObject[], signal?: AbortSignal): Promise<void> {
+  if (objects.length === 0) return
   const answer = await postObjects(peer, objects, signal)
   const [listing] = parseDicomJson(await readBody(answer, MAX_ANSWER_BYTES))
   const isAnswered = [200, 202, 409].includes(answer.status)
@@ -31,6 +32,18 @@ export async function storeInstances(peer: DicomwebPeer, objects: readonly Resul
   for (const { sopInstanceUid } of objects) {
     if (stored.has(sopInstanceUid) && !failures.has(sopInstanceUid)) continue
     if (!(await hasInstance(peer, sopInstanceUid, signal))) throw notStored(failures.get(sopInstanceUid))
+  }
+}
+
+/** The objects that the archive does not have; all of them where it can't be asked: not every archive that stores can be searched. */
+export async function findMissing(peer: DicomwebPeer, objects: readonly ResultObject[], signal?: AbortSignal): Promise<readonly ResultObject[]> {
+  try {
+    const missing: ResultObject[] = []
+    for (const object of objects) if (!(await hasInstance(peer, object.sopInstanceUid, signal))) missing.push(object)
+    return missing
+  } catch (error) {
+    if (error instanceof Problem) return objects
+    throw error
   }
 }
 

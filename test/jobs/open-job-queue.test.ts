@@ -79,7 +79,7 @@ for (const { name, isThere, open } of databases) {
         ['1.1.sc', '1.1.sr'],
         ['1.1.sc', '1.1.sr'],
       ])
-      await expect.poll(files).toEqual([])
+      await expect.poll(files, { timeout: 10_000 }).toEqual([])
     })
 
     it('keeps the bytes of an accepted instance in a file that this user alone can read', async () => {
@@ -110,7 +110,7 @@ for (const { name, isThere, open } of databases) {
       queue.start()
       const { job } = await queue.submitInstance(order(), Buffer.from('skip'))
       expect(await untilState(queue, job.id, 'skipped')).toMatchObject({ reason: 'no rule takes it', problem: null, deliveries: [] })
-      await expect.poll(files).toEqual([])
+      await expect.poll(files, { timeout: 10_000 }).toEqual([])
     })
 
     it('records an image outside the scope of the model as skipped', async () => {
@@ -168,6 +168,29 @@ for (const { name, isThere, open } of databases) {
       expect(work.performed).toHaveLength(1)
     })
 
+    it('says of every delivery but the first that an earlier one may have stored something, of one after a replay too', async () => {
+      work.deliveryProblems.set('archive', [unreachable(), unreachable(), refused()])
+      queue.start()
+      const { job } = await queue.submitInstance(order(), Buffer.from('1.1'))
+      await untilState(queue, job.id, 'dead')
+      await queue.replay(job.id)
+      await untilState(queue, job.id, 'done')
+      expect(work.deliveries.map(([, isRepeated]) => isRepeated)).toEqual([false, true, true, true])
+    })
+
+    it('delivers the objects of many frames in several parts, each object once', async () => {
+      work.frames = 40
+      queue.start()
+      const { job } = await queue.submitInstance(order(), Buffer.from('1.1'))
+      await untilState(queue, job.id, 'done')
+      expect(work.deliveries).toEqual([
+        [32, false],
+        [32, false],
+        [16, false],
+      ])
+      expect([...(work.archives.get('archive')?.values() ?? [])]).toEqual(Array.from({ length: 80 }, () => 1))
+    })
+
     it('gives a refused delivery up at once', async () => {
       work.deliveryProblems.set('archive', [refused()])
       queue.start()
@@ -185,7 +208,7 @@ for (const { name, isThere, open } of databases) {
       }
       await reopen({ predictConcurrency: 1 })
       queue.start()
-      await expect.poll(() => work.performed).toEqual(['high', 'middle', 'low'])
+      await expect.poll(() => work.performed, { timeout: 10_000 }).toEqual(['high', 'middle', 'low'])
     })
 
     it('cancels a waiting job, which is then never performed', async () => {

@@ -80,8 +80,8 @@ describe.skipIf(!hasOrthanc)(`delivery to and retrieval from Orthanc${hasOrthanc
 
   it('comes to the same archive content by both roads', async () => {
     const deliver = createDelivery(peers)
-    await deliver('web', [object('1.2.8.1')], never)
-    await deliver('dimse', [object('1.2.8.1'), object('1.2.8.2')], never)
+    await deliver('web', [object('1.2.8.1')], never, false)
+    await deliver('dimse', [object('1.2.8.1'), object('1.2.8.2')], never, false)
     const moved = createMovedInstances()
     scp = await openDimseScp({
       host: '127.0.0.1',
@@ -103,7 +103,7 @@ describe.skipIf(!hasOrthanc)(`delivery to and retrieval from Orthanc${hasOrthanc
   })
 
   it('refuses a peer that is no longer configured, and a move without a receiver', async () => {
-    await expect(createDelivery(peers)('gone', [object('1.2.8.1')], never)).rejects.toMatchObject({ code: 'pacs-refused' })
+    await expect(createDelivery(peers)('gone', [object('1.2.8.1')], never, false)).rejects.toMatchObject({ code: 'pacs-refused' })
     expect(() => createRetrieval(peers, limits, null)(pull('dimse'), never)).toThrow(expect.objectContaining({ code: 'pacs-refused' }))
   })
 })

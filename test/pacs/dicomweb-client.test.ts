@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { ResultObject } from '../../src/domain/job.ts'
-import { findInstances, hasInstance, retrieveInstances, storeInstances } from '../../src/pacs/dicomweb-client.ts'
+import { findInstances, findMissing, hasInstance, retrieveInstances, storeInstances } from '../../src/pacs/dicomweb-client.ts'
 import { buildMultipart } from '../../src/pacs/multipart.ts'
 import type { DicomwebPeer } from '../../src/pacs/peers.ts'
 import { hasOrthanc, type Orthanc, retrieve, startOrthanc } from '../support/orthanc.ts'
@@ -101,6 +101,18 @@ describe('a DICOMweb archive that answers as it is told', () => {
   it('takes a conflict for stored where the archive has the instance', async () => {
     answers = [() => ({ status: 409, body: listing([], [['1.5', 0x0111]]) }), found('1.5')]
     await storeInstances(peer, [object('1.5')])
+  })
+
+  it('finds what the archive lacks, and nothing is sent where it lacks nothing', async () => {
+    answers = [found('1.5'), notFound]
+    expect((await findMissing(peer, [object('1.5'), object('1.6')])).map(({ sopInstanceUid }) => sopInstanceUid)).toEqual(['1.6'])
+    await storeInstances(peer, [])
+    expect(asked.map(({ method }) => method)).toEqual(['GET', 'GET'])
+  })
+
+  it('takes everything for missing where the archive cannot be searched', async () => {
+    answers = [found('1.5'), () => ({ status: 404 })]
+    expect(await findMissing(peer, [object('1.5'), object('1.6')])).toHaveLength(2)
   })
 
   it.each([

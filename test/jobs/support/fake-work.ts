@@ -16,9 +16,13 @@ export class FakeWork implements JobWork {
   readonly performed: string[] = []
   /** Per destination, object UID to how often it arrived. */
   readonly archives = new Map<string, Map<string, number>>()
+  /** Of each delivery: how many objects it had, and whether it was said to be a repeated one. */
+  readonly deliveries: [number, boolean][] = []
   /** Thrown by the next deliveries to a destination, in order. */
   readonly deliveryProblems = new Map<string, Problem[]>()
   performProblems: Problem[] = []
+  /** Two objects for each. */
+  frames = 1
   instances: readonly string[] = []
   destinations: readonly string[] = ['archive']
   /** Awaited inside `perform`, to hold it there. */
@@ -31,7 +35,9 @@ export class FakeWork implements JobWork {
     const problem = this.performProblems.shift()
     if (problem !== undefined) throw problem
     if (text.startsWith('skip')) return { kind: 'skipped', reason: 'no rule takes it' }
-    const objects = ['sr', 'sc'].map(
+    const frames = Array.from({ length: this.frames }, (_, frame) => (frame === 0 ? '' : String(frame)))
+    const kinds = frames.flatMap((frame) => [`sr${frame}`, `sc${frame}`])
+    const objects = kinds.map(
       (kind): ResultObject => ({
         kind,
         studyInstanceUid: '1.2.8',
@@ -48,7 +54,8 @@ export class FakeWork implements JobWork {
     for (const instance of this.instances) yield Buffer.from(instance)
   }
 
-  async deliver(destination: string, objects: readonly ResultObject[]): Promise<void> {
+  async deliver(destination: string, objects: readonly ResultObject[], _signal: AbortSignal, isRepeated: boolean): Promise<void> {
+    this.deliveries.push([objects.length, isRepeated])
     const problem = this.deliveryProblems.get(destination)?.shift()
     if (problem !== undefined) throw problem
     const archive = this.archives.get(destination) ?? new Map<string, number>()
