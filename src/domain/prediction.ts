@@ -1,4 +1,5 @@
 /** What crosses between the HTTP edge and an engine: a request, its answer, and the artifacts that maps are drawn from. */
+import type { Tensor } from '../tensor/tensor.ts'
 import type { DicomResults, ResultEnvironment, ResultKind } from './dicom-result.ts'
 import type { ClassOutput, Explanation, ExplanationMap } from './explanation.ts'
 import type { ImageFacts } from './image.ts'
@@ -61,6 +62,8 @@ export interface Prediction {
   /** Absent from predictions that were kept before there was a check. */
   readonly inputCheck?: InputCheck
   readonly display: DisplayImage
+  /** [channel, height, width], normalized: what the network saw. Absent from predictions that were kept before it was. */
+  readonly networkInput?: Tensor
   readonly provenance: Provenance
   readonly timingMs: TimingMs
 }
@@ -83,7 +86,8 @@ export interface ResultsRequest {
   readonly environment: ResultEnvironment
 }
 
-export type MapStyle = 'overlay' | 'heat' | 'panel'
+/** 'gray16' is the values in 16-bit gray, a PNG alone. */
+export type MapStyle = 'overlay' | 'heat' | 'panel' | 'gray16'
 export type MapFormat = 'png' | 'svg' | 'npy' | 'json'
 
 /** How one map is drawn; each field is a query parameter of the API. */

@@ -34,6 +34,7 @@ export function textChunks(request: RenderRequest, look: MapLook): readonly PngT
     'attending:unit': map.unit,
     'attending:range': rangeText(look.range),
     'attending:colormap': look.colormap,
+    ...(look.colormap === 'gray' ? { 'attending:gray-values': grayMeaning(look) } : {}),
     'attending:placement': JSON.stringify(request.placement),
     'attending:options': optionsText(options),
     'attending:notes': map.notes.join('; '),
@@ -57,10 +58,20 @@ export function stripLines({ caption, map }: RenderRequest, look: MapLook): read
     classLine(caption.predictedClass),
     `${map.title}: ${placeText(map, look)}, ${map.role}`,
     `Method: ${map.method}`,
-    ...(look.range === null ? [] : [`Colors: ${look.colormap}, ${toShortText(look.range.min)} to ${toShortText(look.range.max)} ${map.unit}`]),
+    ...valueLines(look),
     ...(map.notes.length === 0 ? [] : [`Notes: ${map.notes.join('; ')}`]),
     `${caption.createdAt}  request ${caption.requestId}`,
   ]
+}
+
+function valueLines(look: MapLook): readonly string[] {
+  if (look.colormap === 'gray') return [`Gray values: ${grayMeaning(look)}`]
+  return look.range === null ? [] : [`Colors: ${look.colormap}, ${toShortText(look.range.min)} to ${toShortText(look.range.max)} ${look.map.unit}`]
+}
+
+/** What a value of a 16-bit gray picture means, in words and exact numbers. */
+function grayMeaning({ range, map }: MapLook): string {
+  return range === null ? 'the label itself, from 0' : `linear, 0 is ${range.min} and 65535 is ${range.max} ${map.unit}`
 }
 
 /** The structured report's words for the class: its softmax is no probability of a disease. */

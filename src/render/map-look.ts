@@ -17,7 +17,7 @@ export interface MapLook {
   readonly confidence: Tensor | null
   /** Null for labels. */
   readonly range: MapRange | null
-  readonly colormap: ColormapName | 'okabe-ito'
+  readonly colormap: ColormapName | 'okabe-ito' | 'gray'
   /** [256, 3] sRGB bytes. */
   readonly table: Uint8Array
 }

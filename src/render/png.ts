@@ -10,8 +10,8 @@ export interface PngText {
 export interface PngPicture {
   readonly width: number
   readonly height: number
-  readonly color: 'gray' | 'rgb' | 'rgba' | 'indexed'
-  /** [height, width, channel] bytes; indices into `palette` where indexed. */
+  readonly color: 'gray' | 'gray16' | 'grayAlpha16' | 'rgb' | 'rgba' | 'indexed'
+  /** [height, width, channel] bytes, two a sample and the high one first where the color says 16; indices into `palette` where indexed. */
   readonly pixels: Uint8Array
   /** [entry, 3], at most 256. */
   readonly palette?: Uint8Array
@@ -21,8 +21,8 @@ export interface PngPicture {
 }
 
 const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a)
-const COLOR_TYPE = { gray: 0, rgb: 2, indexed: 3, rgba: 6 } as const
-const CHANNELS = { gray: 1, rgb: 3, indexed: 1, rgba: 4 } as const
+const COLOR_TYPE = { gray: 0, gray16: 0, rgb: 2, indexed: 3, grayAlpha16: 4, rgba: 6 } as const
+const PIXEL_BYTES = { gray: 1, gray16: 2, grayAlpha16: 4, rgb: 3, indexed: 1, rgba: 4 } as const
 /** Pictures above this are compressed for speed: 512 x 512 in color. */
 const LARGE_BYTES = 3 * 512 * 512
 /** With more of the picture flat, repeats are worth looking for: Huffman codes alone spend a bit on every byte. */
@@ -30,9 +30,10 @@ const FLAT_PART = 0.4
 /** The perceptual intent. */
 const SRGB_INTENT = Uint8Array.of(0)
 
-/** A PNG with an sRGB chunk and the texts before the pixels. The same picture gives the same bytes. */
+/** A PNG with the texts before the pixels, and an sRGB chunk where they are colors and no quantity. The same picture gives the same bytes. */
 export async function encodePng(picture: PngPicture): Promise<Uint8Array> {
-  const chunks = [SIGNATURE, chunk('IHDR', header(picture)), chunk('sRGB', SRGB_INTENT)]
+  const chunks = [SIGNATURE, chunk('IHDR', header(picture))]
+  if (!is16(picture.color)) chunks.push(chunk('sRGB', SRGB_INTENT))
   if (picture.palette !== undefined) chunks.push(chunk('PLTE', picture.palette))
   if (picture.paletteAlpha !== undefined) chunks.push(chunk('tRNS', picture.paletteAlpha))
   for (const { keyword, text } of picture.texts) chunks.push(textChunk(keyword, text))
@@ -44,17 +45,21 @@ function header({ width, height, color }: PngPicture): Uint8Array {
   const bytes = Buffer.alloc(13)
   bytes.writeUInt32BE(width, 0)
   bytes.writeUInt32BE(height, 4)
-  bytes[8] = 8
+  bytes[8] = is16(color) ? 16 : 8
   bytes[9] = COLOR_TYPE[color]
   return bytes
+}
+
+function is16(color: PngPicture['color']): boolean {
+  return color === 'gray16' || color === 'grayAlpha16'
 }
 
 const SUB = 1
 
 /** Every row with its filter in front: none for indices, which are no quantity, else the difference to the pixel on the left. */
 function filterRows({ width, height, color, pixels }: PngPicture): Uint8Array {
-  const channels = CHANNELS[color]
-  const length = width * channels
+  const pixelBytes = PIXEL_BYTES[color]
+  const length = width * pixelBytes
   const out = new Uint8Array((length + 1) * height)
   for (let y = 0; y < height; y++) {
     const to = y * (length + 1) + 1
@@ -64,8 +69,8 @@ function filterRows({ width, height, color, pixels }: PngPicture): Uint8Array {
       continue
     }
     out[to - 1] = SUB
-    for (let i = 0; i < channels; i++) out[to + i] = pixels[from + i] ?? 0
-    for (let i = channels; i < length; i++) out[to + i] = (pixels[from + i] ?? 0) - (pixels[from + i - channels] ?? 0)
+    for (let i = 0; i < pixelBytes; i++) out[to + i] = pixels[from + i] ?? 0
+    for (let i = pixelBytes; i < length; i++) out[to + i] = (pixels[from + i] ?? 0) - (pixels[from + i - pixelBytes] ?? 0)
   }
   return out
 }

@@ -183,7 +183,8 @@ describe('renderMap', () => {
   it('gives equal bytes for an equal request, in every format and style', async () => {
     const maps = [mapOf(ramp), labelMapOf(gridOf(4, 4, (row) => row % 3))]
     for (const format of ['png', 'svg', 'npy', 'json'] as const) {
-      for (const style of ['overlay', 'heat', 'panel'] as const) {
+      for (const style of ['overlay', 'heat', 'panel', 'gray16'] as const) {
+        if (style === 'gray16' && format === 'svg') continue
         const request = { ...requestOf(maps[1]!, displayOf(50, 40), cropPlacement(50, 40), { format, style, size: 64 }), maps }
         const [first, second] = [await renderMap(request), await renderMap(structuredClone(request))]
         expect(Buffer.from(first.bytes).equals(Buffer.from(second.bytes))).toBe(true)
@@ -248,6 +249,65 @@ describe('renderMap', () => {
     expect(all.subarray(10, 128).toString('latin1')).toMatch(/^\{'descr': '<f4', 'fortran_order': False, 'shape': \(4, 4\), \} *\n$/)
     expect(Array.from({ length: 16 }, (_, i) => all.readFloatLE(128 + 4 * i))).toEqual([...ramp.data])
     expect(Array.from({ length: 16 }, (_, i) => one.readFloatLE(128 + 4 * i))).toEqual([...at(heads, 1).data])
+  })
+
+  describe('in 16-bit gray', () => {
+    const signed = mapOf(
+      gridOf(3, 5, (row, column) => (row * 5 + column - 7) / 1000),
+      { kind: 'diverging' },
+    )
+    /** libvips, told to keep 16 bits. */
+    const decode16 = async (bytes: Uint8Array): Promise<{ values: Uint16Array; channels: number; width: number }> => {
+      const { data, info } = await sharp(bytes).toColourspace('grey16').raw({ depth: 'ushort' }).toBuffer({ resolveWithObject: true })
+      return { values: new Uint16Array(new Uint8Array(data).buffer), channels: info.channels, width: info.width }
+    }
+
+    it('gives back every value from the limits that its text states, for a reader that is not ours', async () => {
+      const { bytes } = await renderMap(requestOf(signed, displayOf(30, 50), wholePlacement(30, 50), { style: 'gray16', size: 'grid' }))
+      const { values, channels } = await decode16(bytes)
+      const { comments, depth } = await sharp(bytes).metadata()
+      const texts = Object.fromEntries((comments ?? []).map(({ keyword, text }) => [keyword, text]))
+      const [, low, high] = /^linear, 0 is (\S+) and 65535 is (\S+) /.exec(texts['attending:gray-values']!)!
+      expect([channels, depth]).toEqual([1, 'ushort'])
+      expect([Number(low), Number(high)]).toEqual([Math.fround(-0.007), Math.fround(0.007)])
+      const step = (Number(high) - Number(low)) / 65535
+      expect(new Set(values).size).toBe(15)
+      values.forEach((value, i) => {
+        expect(Math.abs(Number(low) + value * step - signed.grid.data[i]!)).toBeLessThanOrEqual(0.5001 * step)
+      })
+    })
+
+    it('has the source grid, and is transparent where the network did not see it', async () => {
+      const { bytes } = await renderMap(requestOf(signed, displayOf(40, 100), cropPlacement(40, 100), { style: 'gray16' }))
+      const { values, channels, width } = await decode16(bytes)
+      expect([channels, width, values.length]).toEqual([2, 100, 40 * 100 * 2])
+      const alphas = Array.from({ length: 100 }, (_, x) => values[2 * (20 * 100 + x) + 1])
+      expect(alphas).toEqual(Array.from({ length: 100 }, (_, x) => (x >= 30 && x < 70 ? 65535 : 0)))
+    })
+
+    it('keeps the number of a label', async () => {
+      const labels = labelMapOf(gridOf(2, 3, (row, column) => row * 3 + column))
+      const { bytes } = await renderMap(requestOf(labels, displayOf(20, 30), wholePlacement(20, 30), { style: 'gray16', size: 'grid' }))
+      expect([...(await decode16(bytes)).values]).toEqual([0, 1, 2, 3, 4, 5])
+      expect(Buffer.from(bytes).includes('the label itself, from 0')).toBe(true)
+    })
+
+    it('leaves the values alone when the strip is added below', async () => {
+      const request = requestOf(signed, displayOf(400, 400), wholePlacement(400, 400), { style: 'gray16' })
+      const plain = await decode16((await renderMap(request)).bytes)
+      const strip = await decode16((await renderMap({ ...request, options: { ...request.options, strip: true } })).bytes)
+      expect(strip.width).toBe(400)
+      expect(strip.values.length).toBeGreaterThan(plain.values.length + 400 * 30)
+      expect(strip.values.subarray(0, plain.values.length)).toEqual(plain.values)
+    })
+
+    it.each([
+      ['style', { format: 'svg' as const }],
+      ['colormap', { colormap: 'viridis' }],
+    ])('refuses a %s that it can not have', async (parameter, options) => {
+      const request = requestOf(signed, displayOf(8, 8), wholePlacement(8, 8), { style: 'gray16', ...options })
+      await expect(renderMap(request)).rejects.toMatchObject({ code: 'parameter-invalid', facts: { parameter } })
+    })
   })
 
   it('writes a JSON twin with grid, limits, transform and the sentence for those who can not see it', async () => {
