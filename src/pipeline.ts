@@ -2,24 +2,54 @@
  * The one road: bytes in, class probabilities and maps out.
  *
  *   bytes -> DecodedImage -> InputTensor -> ModelOutputs -> Explanation, InputCheck -> Prediction        Prediction's maps -> pictures
+ *                                |
+ *                                +-> hundreds of changed ones -> probabilities, slice by slice -> one more map
  *
  * Only this file knows the order of the steps. It runs inside an engine process, holds nothing between images, and touches
  * neither clock of day, network nor disk.
  */
 import { createHash } from 'node:crypto'
+import type { ExplanationMap } from './domain/explanation.ts'
 import type { ImageFacts, ImageWarning } from './domain/image.ts'
 import type { Manifest } from './domain/manifest.ts'
+import type { PerturbationMapRequest, PerturbRequest } from './domain/perturbation.ts'
 import type { Prediction, PredictRequest, RenderedMap, RenderRequest } from './domain/prediction.ts'
 import { Problem } from './domain/problem.ts'
 import type { SourceReference } from './domain/source-reference.ts'
 import { explain, outputsNeeded } from './explain/explain.ts'
+import { probabilitiesOf } from './explain/forward-batch.ts'
 import { checkInput } from './explain/input-check.ts'
+import { perturbationOf } from './explain/perturbation.ts'
 import { needsRunWithoutStructure } from './explain/structure-layers.ts'
 import { decodeImage } from './imaging/decode-image.ts'
 import { toDisplayImage } from './imaging/to-display-image.ts'
 import { preprocessingSha256, toInputTensor } from './imaging/to-input-tensor.ts'
 import type { Bundle } from './infer/load-bundle.ts'
 import { renderMap } from './render/render-map.ts'
+import { softmax } from './tensor/softmax.ts'
+import { at, tensorOf } from './tensor/tensor.ts'
+
+/**
+ * One slice of a map that takes many forward passes: the class's probability in each pass of it.
+ *
+ * returns  [pass of the slice]
+ *
+ * Throws: "parameter-invalid", "shape-mismatch", "output-not-finite".
+ */
+export async function perturb(bundle: Bundle, { order, start, count }: PerturbRequest): Promise<Float64Array> {
+  const { channels, height, width } = bundle.manifest.input
+  return probabilitiesOf(perturbationOf(bundle.manifest, order), start, count, async (pixels, batch) => {
+    const logits = await bundle.forward(tensorOf(pixels, [batch, channels, height, width]), order.networkSeed)
+    const probabilities = new Float64Array(logits.data.length)
+    for (let image = 0; image < batch; image++) probabilities.set(softmax(at(logits, image).data), image * bundle.manifest.classes.length)
+    return probabilities
+  })
+}
+
+/** The map itself, once every slice is done. */
+export function perturbationMap({ manifest }: Bundle, { order, probabilities }: PerturbationMapRequest): ExplanationMap {
+  return perturbationOf(manifest, order).toMap(probabilities)
+}
 
 /** One map as a picture, an array or JSON: the road's last step, asked for when somebody looks. */
 export function draw(request: RenderRequest): Promise<RenderedMap> {
@@ -65,6 +95,7 @@ export async function predict(bundle: Bundle, request: PredictRequest, software:
     explanation,
     inputCheck,
     display,
+    networkInput: input.pixels,
     provenance: {
       software,
       graphSha256: manifest.graph.sha256,

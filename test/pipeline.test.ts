@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildChestPhantom, chestPhantomPixels } from '../src/demo/chest-phantom.ts'
+import { type PerturbationMethod, slicesOf } from '../src/domain/perturbation.ts'
 import type { PredictionOptions } from '../src/domain/prediction.ts'
 import { type Bundle, openBundle } from '../src/infer/load-bundle.ts'
-import { draw, predict } from '../src/pipeline.ts'
+import { draw, perturb, perturbationMap, predict } from '../src/pipeline.ts'
 import { loadGolden } from './models/support/golden.ts'
 import { goldenBundle, withManifest } from './support/golden-bundle.ts'
 import { buildGray16Png } from './support/synthetic-png.ts'
@@ -69,6 +70,33 @@ describe('the road with the DCMM golden network', () => {
     expect(mediaType).toBe('image/png')
     const header = new DataView(bytes.buffer, bytes.byteOffset)
     expect([header.getUint32(16), header.getUint32(20)]).toEqual([41, 53])
+  })
+
+  it('makes further maps of what the network saw: occlusion in slices is each patch covered by hand', async () => {
+    const { manifest } = bundle
+    const { prediction } = await predict(bundle, request(dicom), 'attending 0.0.0')
+    const pixels = prediction.networkInput!
+    const method: PerturbationMethod = { kind: 'occlusion', baseline: 'mean' }
+    const order = { modelId: 'any', method, pixels, classIndex: 2, networkSeed: 0 }
+    const probabilities = new Float64Array(17)
+    for (const { start, count } of slicesOf(method, manifest)) probabilities.set(await perturb(bundle, { kind: 'perturb', order, start, count }), start)
+    const map = perturbationMap(bundle, { kind: 'perturbation-map', order, probabilities })
+    expect(map).toMatchObject({ name: 'occlusion-mean', explainedClass: 'c', role: 'causal', formula: 'occlusion-mean/1' })
+    // Patches of 4 x 4 on 16 x 16; each by the road's own single run.
+    const probabilityOf = async (data: Float32Array): Promise<number> => {
+      const { asTrained } = await bundle.run(
+        { pixels: { shape: pixels.shape, data }, placement: prediction.input.placement },
+        { outputs: ['logits'], withoutStructure: false, seed: 0, samples: 0 },
+      )
+      const powers = [...asTrained.logits!.data].map(Math.exp)
+      return powers[2]! / powers.reduce((sum, power) => sum + power, 0)
+    }
+    const whole = await probabilityOf(pixels.data)
+    expect(whole).toBeCloseTo(prediction.explanation.classes[2]!.probability, 6)
+    for (let patch = 0; patch < 16; patch++) {
+      const covered = pixels.data.map((value, i) => (Math.floor(Math.floor(i / 16) / 4) * 4 + Math.floor((i % 16) / 4) === patch ? 0 : value))
+      expect(Math.abs(map.grid.data[patch]! - (whole - (await probabilityOf(covered))))).toBeLessThan(1e-6)
+    }
   })
 
   it('refuses an image of a modality that the model was not made for, and only warns where the modality says nothing', async () => {

@@ -1,4 +1,5 @@
 /** What lasts of a prediction: the answer as it was given, and what its maps are drawn from. */
+import type { Tensor } from '../tensor/tensor.ts'
 import type { PredictionAnswer } from './answer.ts'
 import type { ExplanationMap } from './explanation.ts'
 import type { Placement } from './placement.ts'
@@ -7,6 +8,8 @@ import type { DisplayImage, RenderCaption } from './prediction.ts'
 export interface PredictionArtifacts {
   readonly display: DisplayImage
   readonly placement: Placement
+  /** [channel, height, width], normalized: what further maps are made from. Absent from predictions that were kept before it was. */
+  readonly networkInput?: Tensor
   readonly maps: readonly ExplanationMap[]
   readonly explainedClass: string
   readonly caption: RenderCaption

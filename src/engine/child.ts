@@ -7,7 +7,7 @@ import type { Predicted, PredictRequest } from '../domain/prediction.ts'
 import { Problem } from '../domain/problem.ts'
 import { type Bundle, loadBundle } from '../infer/load-bundle.ts'
 import { processInstance } from '../instance-road.ts'
-import { draw, predict } from '../pipeline.ts'
+import { draw, perturb, perturbationMap, predict } from '../pipeline.ts'
 import { makeResults, sealOrigin } from '../results-road.ts'
 import type { InstanceResult } from '../routing/instance.ts'
 import type { EngineRequest, EngineResult, EngineStart } from './messages.ts'
@@ -41,6 +41,10 @@ async function answer(bundles: ReadonlyMap<string, Bundle>, request: EngineReque
       return firstPrediction(await processInstance(bundles, request.instance, software, advanced))
     case 'predict':
       return predictSealed(bundles, request, software)
+    case 'perturb':
+      return perturb(bundleOf(bundles, request.order.modelId), request)
+    case 'perturbation-map':
+      return perturbationMap(bundleOf(bundles, request.order.modelId), request)
   }
 }
 
@@ -51,8 +55,12 @@ function firstPrediction(result: InstanceResult): InstanceResult {
 
 /** The identity that the road brings along by its side leaves this process sealed: no route shows it. */
 async function predictSealed(bundles: ReadonlyMap<string, Bundle>, request: PredictRequest, software: string): Promise<Predicted> {
-  const bundle = bundles.get(request.modelId)
-  if (bundle === undefined) throw new Problem('model-unknown', 'there is no model of this id', {})
-  const { prediction, source } = await predict(bundle, request, software)
+  const { prediction, source } = await predict(bundleOf(bundles, request.modelId), request, software)
   return { prediction, origin: sealOrigin(source) }
+}
+
+function bundleOf(bundles: ReadonlyMap<string, Bundle>, modelId: string): Bundle {
+  const bundle = bundles.get(modelId)
+  if (bundle === undefined) throw new Problem('model-unknown', 'there is no model of this id', {})
+  return bundle
 }

@@ -1,6 +1,8 @@
 /** Requests in, answers of forked engines out: one bounded queue, a deadline for each request, engines that are replaced when they die. */
 import type { DicomResults } from '../domain/dicom-result.ts'
+import type { ExplanationMap } from '../domain/explanation.ts'
 import type { Log } from '../domain/log.ts'
+import type { PerturbationEngines, PerturbationMapRequest, PerturbRequest } from '../domain/perturbation.ts'
 import type { EngineStats, Engines, Predicted, PredictRequest, RenderedMap, RenderRequest, ResultsRequest } from '../domain/prediction.ts'
 import { fromProblemData, Problem, type ProblemData } from '../domain/problem.ts'
 import type { InstanceRequest, InstanceResult } from '../routing/instance.ts'
@@ -27,7 +29,7 @@ export interface EnginePoolSettings extends EngineProcessSettings {
   readonly log: Log
 }
 
-export interface EnginePool extends Engines {
+export interface EnginePool extends Engines, PerturbationEngines {
   /**
    * The ids of the models, once every engine has them warm.
    *
@@ -108,6 +110,16 @@ class Pool implements EnginePool {
   async processInstance(instance: InstanceRequest, signal?: AbortSignal): Promise<InstanceResult> {
     const { result } = await this.#submit({ kind: 'instance', instance }, signal)
     return result as InstanceResult
+  }
+
+  async perturb(request: PerturbRequest, signal?: AbortSignal): Promise<Float64Array> {
+    const { result } = await this.#submit(request, signal)
+    return result as Float64Array
+  }
+
+  async buildPerturbationMap(request: PerturbationMapRequest, signal?: AbortSignal): Promise<ExplanationMap> {
+    const { result } = await this.#submit(request, signal)
+    return result as ExplanationMap
   }
 
   refuseIfFull(): void {

@@ -1,5 +1,7 @@
 /** What crosses between the parent and an engine: plain data by structured clone, one job at a time for each engine. */
 import type { DicomResults } from '../domain/dicom-result.ts'
+import type { ExplanationMap } from '../domain/explanation.ts'
+import type { PerturbationMapRequest, PerturbRequest } from '../domain/perturbation.ts'
 import type { Predicted, PredictRequest, RenderedMap, RenderRequest, ResultsRequest } from '../domain/prediction.ts'
 import type { ProblemData } from '../domain/problem.ts'
 import type { InstanceRequest, InstanceResult } from '../routing/instance.ts'
@@ -10,8 +12,8 @@ export interface InstanceWork {
   readonly instance: InstanceRequest
 }
 
-export type EngineRequest = PredictRequest | RenderRequest | ResultsRequest | InstanceWork
-export type EngineResult = Predicted | RenderedMap | DicomResults | InstanceResult
+export type EngineRequest = PredictRequest | RenderRequest | ResultsRequest | InstanceWork | PerturbRequest | PerturbationMapRequest
+export type EngineResult = Predicted | RenderedMap | DicomResults | InstanceResult | Float64Array | ExplanationMap
 
 /** What an engine needs to know before its first job. */
 export interface EngineStart {

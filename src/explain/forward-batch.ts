@@ -7,7 +7,7 @@ import type { ExplanationMap } from '../domain/explanation.ts'
  * pixels   [batch, channel, height, width], normalized, as the graph takes them
  * returns  [batch, class] probabilities
  */
-export type ForwardBatch = (pixels: Float32Array, batch: number) => Promise<Float32Array>
+export type ForwardBatch = (pixels: Float32Array, batch: number) => Promise<Float32Array | Float64Array>
 
 export interface PerturbationRun {
   readonly forward: ForwardBatch

@@ -77,8 +77,9 @@ export function toMapPaths(id: string, map: ExplanationMap): MapLinks {
 
 /** What the maps of the prediction are drawn from. */
 export function toArtifacts(prediction: Prediction, id: string, createdAt: string): PredictionArtifacts {
-  const { explanation, display, input } = prediction
-  return { display, placement: input.placement, maps: explanation.maps, explainedClass: explanation.explainedClass, caption: toCaption(prediction, id, createdAt) }
+  const { explanation, display, input, networkInput } = prediction
+  const { maps, explainedClass } = explanation
+  return { display, placement: input.placement, ...(networkInput && { networkInput }), maps, explainedClass, caption: toCaption(prediction, id, createdAt) }
 }
 
 function toCaption({ model, explanation, provenance }: Prediction, id: string, createdAt: string): RenderCaption {

@@ -5,6 +5,7 @@ import type { InputTensor } from '../domain/image.ts'
 import type { Manifest } from '../domain/manifest.ts'
 import type { ModelOutputs, RunTail } from '../domain/outputs.ts'
 import { Problem } from '../domain/problem.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { type BundleFiles, readBundleFiles } from './bundle-files.ts'
 import { checkGraph, refuse } from './check-graph.ts'
 import { inlineFunctions } from './inline-functions.ts'
@@ -21,6 +22,16 @@ export interface Bundle {
   readonly runtime: string
   /** Throws: "shape-mismatch", "output-missing", "output-not-finite", "parameter-invalid" for samples of a network that has none. */
   run(input: InputTensor, request: RunRequest): Promise<ModelOutputs>
+  /**
+   * The logits of many images in one call, as trained.
+   *
+   * pixels   [batch, channel, height, width], normalized
+   * seed     of the masks of a network that draws them, the same for every image
+   * returns  [batch, class]
+   *
+   * Throws: "shape-mismatch", "output-not-finite".
+   */
+  forward(pixels: Tensor, seed: number): Promise<Tensor>
   /** The last block's exact counterfactuals for these outputs, or null where the bundle has no tail or the run did not fetch what it needs. */
   tailFor(outputs: ModelOutputs): RunTail | null
   release(): Promise<void>
@@ -61,6 +72,7 @@ export async function openBundle(files: BundleFiles, options: LoadOptions = {}):
       manifest,
       runtime: main.writtenOut ? `${runtime.name}, functions written out` : runtime.name,
       run: (input, request) => runner.run(input, request),
+      forward: (pixels, seed) => runner.forward(pixels, seed),
       tailFor: (outputs) => (tail === null ? null : createTailRunner(tail.session, outputs)),
       release,
     }

@@ -4,7 +4,7 @@ import type { Manifest } from '../domain/manifest.ts'
 import type { ModelOutputs, NamedOutputs, OutputName } from '../domain/outputs.ts'
 import { Problem } from '../domain/problem.ts'
 import { mixKey } from '../tensor/counter-random.ts'
-import { type Tensor, tensorOf } from '../tensor/tensor.ts'
+import { at, type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { refuse } from './check-graph.ts'
 import { allFinite, assembleOutput, expectedShape, graphNames } from './read-output.ts'
 import type { RunRequest } from './run-request.ts'
@@ -24,6 +24,8 @@ interface Row {
 
 export interface ModelRunner {
   run(input: InputTensor, request: RunRequest): Promise<ModelOutputs>
+  /** The logits of many images in one call, as trained: see Bundle. */
+  forward(pixels: Tensor, seed: number): Promise<Tensor>
   /** Runs every declared output once on zeros, so that a graph that doesn't fit its manifest is found at the start. */
   warm(): Promise<void>
 }
@@ -36,6 +38,10 @@ export function createModelRunner(manifest: Manifest, session: Session): ModelRu
     async run({ pixels }, request): Promise<ModelOutputs> {
       checkInput(manifest, pixels)
       return runRequest(manifest, pixels, request, runRows)
+    },
+    async forward(pixels, seed): Promise<Tensor> {
+      for (let image = 0; image < (pixels.shape[0] ?? 0); image++) checkInput(manifest, at(pixels, image))
+      return runImages(manifest, session, pixels, seed)
     },
     async warm(): Promise<void> {
       const { channels, height, width } = manifest.input
@@ -75,14 +81,57 @@ async function runBatch(manifest: Manifest, session: Session, pixels: Tensor, ro
   return rows.map((_, row) => Object.fromEntries(outputs.map((output) => [output, assembleOutput(manifest, output, results, row, rows.length)])) as NamedOutputs)
 }
 
-function feedsOf(manifest: Manifest, pixels: Tensor, rows: readonly Row[]): Record<string, Feed> {
-  const { input, structure } = manifest
-  const image = input.layout === 'nchw' ? pixels : toChannelsLast(pixels)
-  const data = new Float32Array(rows.length * image.data.length)
-  rows.forEach((_, row) => {
-    data.set(image.data, row * image.data.length)
+/**
+ * The logits of images that differ in their pixels alone.
+ *
+ * pixels   [batch, channel, height, width]
+ * returns  [batch, class]
+ */
+async function runImages(manifest: Manifest, session: Session, pixels: Tensor, seed: number): Promise<Tensor> {
+  const images = Array.from({ length: pixels.shape[0] ?? 0 }, (_, image) => at(pixels, image))
+  const row: Row = { structure: 1, sampled: manifest.structure?.maskMode === 'sample' ? 1 : 0, seed }
+  const feeds = {
+    ...structureFeeds(
+      manifest,
+      images.map(() => row),
+    ),
+    ...pixelFeed(manifest, images),
+  }
+  const results = await session.run(feeds, graphNames(manifest, 'logits'))
+  const logits = images.map((_, image) => assembleOutput(manifest, 'logits', results, image, images.length))
+  if (!logits.every(allFinite)) throw new Problem('output-not-finite', 'logits hold a value that is not finite', { output: 'logits' })
+  const classes = manifest.classes.length
+  const data = new Float32Array(images.length * classes)
+  logits.forEach((one, image) => {
+    data.set(one.data, image * classes)
   })
-  const feeds: Record<string, Feed> = { [input.name]: { type: 'float32', data, shape: [rows.length, ...image.shape] } }
+  return tensorOf(data, [images.length, classes])
+}
+
+function feedsOf(manifest: Manifest, pixels: Tensor, rows: readonly Row[]): Record<string, Feed> {
+  return {
+    ...pixelFeed(
+      manifest,
+      rows.map(() => pixels),
+    ),
+    ...structureFeeds(manifest, rows),
+  }
+}
+
+/** images  each [channel, height, width]; the feed has them one after the other, in the layout of the graph. */
+function pixelFeed({ input }: Manifest, images: readonly Tensor[]): Record<string, Feed> {
+  const { channels, height, width } = input
+  const isChannelsFirst = input.layout === 'nchw'
+  const size = channels * height * width
+  const data = new Float32Array(images.length * size)
+  images.forEach((image, row) => {
+    data.set((isChannelsFirst ? image : toChannelsLast(image)).data, row * size)
+  })
+  return { [input.name]: { type: 'float32', data, shape: [images.length, ...(isChannelsFirst ? [channels, height, width] : [height, width, channels])] } }
+}
+
+function structureFeeds({ structure }: Manifest, rows: readonly Row[]): Record<string, Feed> {
+  const feeds: Record<string, Feed> = {}
   const perRow = (of: (row: Row) => number): Feed => ({ type: 'float32', data: Float32Array.from(rows, of), shape: [rows.length] })
   if (typeof structure?.structureInput === 'string') feeds[structure.structureInput] = perRow((row) => row.structure)
   if (typeof structure?.sampledInput === 'string') feeds[structure.sampledInput] = perRow((row) => row.sampled)

@@ -6,7 +6,7 @@ import type { PredictRequest, RenderRequest } from '../../src/domain/prediction.
 import type { Problem } from '../../src/domain/problem.ts'
 import { createEnginePool, type EnginePool, type EnginePoolSettings } from '../../src/engine/engine-pool.ts'
 import type { InstanceRequest } from '../../src/routing/instance.ts'
-import { samplePrediction } from '../http/support/sample-prediction.ts'
+import { sampleMap, samplePrediction } from '../http/support/sample-prediction.ts'
 
 let folder: string
 let pools: EnginePool[]
@@ -87,6 +87,10 @@ describe('the engine pool', () => {
     expect((await pool.render(render)).bytes).toEqual(display.pixels)
     const results = { kind: 'results', resultKind: 'sr', prediction, origin: origin ?? new Uint8Array(0), requestId: 'a', environment } as const
     expect((await pool.makeResults(results)).objects.map(({ kind, bytes }) => ({ kind, bytes }))).toEqual([{ kind: 'sr', bytes: origin }])
+    const order = { modelId: 'scripted', method: { kind: 'rise', masks: 9, seed: 0 }, pixels: samplePrediction.networkInput!, classIndex: 0, networkSeed: 0 } as const
+    const slice = await pool.perturb({ kind: 'perturb', order, start: 3, count: 3 })
+    expect(slice).toEqual(Float64Array.of(3, 4, 5))
+    expect(await pool.buildPerturbationMap({ kind: 'perturbation-map', order, probabilities: slice })).toEqual({ ...sampleMap, numbers: { sum: 12 } })
     expect(await pool.processInstance(instanceOf(0, 0, 0, 0, 0, 0, 0))).toEqual({ kind: 'skipped', reason: '7 bytes' })
   })
 

@@ -10,6 +10,7 @@ import type { OutputName } from '../../src/domain/outputs.ts'
 import type { BundleFiles } from '../../src/infer/bundle-files.ts'
 import { type Bundle, loadBundle, openBundle } from '../../src/infer/load-bundle.ts'
 import { nodeRuntime } from '../../src/infer/node-runtime.ts'
+import type { Runtime } from '../../src/infer/runtime.ts'
 import { at, meanOverFirstAxis, type Tensor, tensorOf } from '../../src/tensor/tensor.ts'
 import { excess, GOLDEN_TOLERANCE, loadGolden } from '../models/support/golden.ts'
 import { goldenBundle, goldenInput, withManifest } from '../support/golden-bundle.ts'
@@ -28,6 +29,8 @@ const stackedGolden = (expected: ReadonlyMap<string, Tensor>, name: string, laye
   const parts = layers.map((layer) => expected.get(`layer${layer}.${name}`)!).map((tensor) => (perImage ? at(tensor, image) : tensor))
   return tensorOf(Float32Array.from(parts.flatMap(({ data }) => [...data])), [parts.length, ...parts[0]!.shape])
 }
+
+const stackOf = (images: readonly Tensor[]): Tensor => tensorOf(Float32Array.from(images.flatMap(({ data }) => [...data])), [images.length, ...images[0]!.shape])
 
 describe('a bundle of the DCMM golden network', () => {
   const golden = loadGolden('dcmm-all')
@@ -75,6 +78,47 @@ describe('a bundle of the DCMM golden network', () => {
   it('fetches nothing that was not asked for but the logits', async () => {
     const { asTrained } = await bundle.run(goldenInput(golden, 0), request(['degree']))
     expect(Object.keys(asTrained).sort()).toEqual(['degree', 'logits'])
+  })
+
+  it('gives the logits of many images in one call, each those of the image alone', async () => {
+    const images = [0, 1, 0].map((image) => goldenInput(golden, image).pixels)
+    const logits = await bundle.forward(stackOf(images), 0)
+    expect(logits.shape).toEqual([3, 3])
+    for (const image of [0, 1]) expect(excess(at(logits, image), at(golden.expected.get('logits')!, image), GOLDEN_TOLERANCE)).toBeLessThanOrEqual(1)
+    expect(at(logits, 2)).toEqual(at(logits, 0))
+  })
+
+  it('refuses many images where one has another shape, or a value that is not finite', async () => {
+    await expect(bundle.forward(tensorOf(new Float32Array(2 * 15 * 16), [2, 1, 15, 16]), 0)).rejects.toMatchObject({ code: 'shape-mismatch' })
+    const spoilt = tensorOf(new Float32Array(2 * 256).fill(Number.NaN, 300, 301), [2, 1, 16, 16])
+    await expect(bundle.forward(spoilt, 0)).rejects.toMatchObject({ code: 'output-not-finite', facts: { output: 'pixels' } })
+    await expect(bundle.forward(tensorOf(new Float32Array(2 * 256).fill(3e38, 256), [2, 1, 16, 16]), 0)).rejects.toMatchObject({ code: 'output-not-finite' })
+  })
+
+  it('hands many images to a graph with channels last in its own layout', async () => {
+    const seen: (readonly [readonly number[], ArrayLike<number>])[] = []
+    const runtime: Runtime = {
+      ...nodeRuntime,
+      open: async (bytes) => {
+        const session = await nodeRuntime.open(bytes)
+        return {
+          ...session,
+          run: (feeds, fetches) => {
+            const { shape, data } = feeds['pixels']!
+            seen.push([shape, data])
+            // The graph itself has its one channel first: the same values in another shape.
+            return session.run({ ...feeds, pixels: { type: 'float32', shape: [shape[0]!, shape[3]!, shape[1]!, shape[2]!], data: data as Float32Array } }, fetches)
+          },
+        }
+      },
+    }
+    const files = goldenBundle(golden)
+    const last = await openBundle(withManifest(files, { ...files.manifest, input: { ...files.manifest.input, layout: 'nhwc' } }), { runtime })
+    const pixels = stackOf([0, 1].map((image) => goldenInput(golden, image).pixels))
+    const logits = await last.forward(pixels, 0)
+    await last.release()
+    expect(seen.at(-1)![0]).toEqual([2, 16, 16, 1])
+    expect(logits).toEqual(await bundle.forward(pixels, 0))
   })
 
   it('refuses an input of another shape, and one with a value that is not finite', async () => {
@@ -212,7 +256,13 @@ describe('a bundle of the SBM golden network', () => {
     const sampling = await openBundle(goldenBundle(golden, { mode: 'sample' }))
     const run = async (seed: number) => (await sampling.run(goldenInput(golden, 0), request(['mask'], { seed }))).asTrained
     const [first, again, other] = [await run(5), await run(5), await run(6)]
+    const pixels = stackOf([goldenInput(golden, 0).pixels, goldenInput(golden, 0).pixels])
+    const [both, otherBoth] = [await sampling.forward(pixels, 5), await sampling.forward(pixels, 6)]
     await sampling.release()
+    // Every image of a call has the same mask.
+    expect(at(both, 1)).toEqual(at(both, 0))
+    expect([...at(both, 0).data]).toEqual([...first.logits!.data].map((value) => expect.closeTo(value, 5)))
+    expect(otherBoth).not.toEqual(both)
     expect(again).toEqual(first)
     expect(other.mask).not.toEqual(first.mask)
     expect([...new Set(first.mask!.data)].sort()).toEqual([0, 1])

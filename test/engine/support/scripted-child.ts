@@ -6,7 +6,7 @@ import { Problem } from '../../../src/domain/problem.ts'
 import type { EngineRequest, EngineResult } from '../../../src/engine/messages.ts'
 import { serveJobs } from '../../../src/engine/serve-jobs.ts'
 import type { InstanceRequest, InstanceResult } from '../../../src/routing/instance.ts'
-import { samplePrediction } from '../../http/support/sample-prediction.ts'
+import { sampleMap, samplePrediction } from '../../http/support/sample-prediction.ts'
 
 let folder = ''
 
@@ -28,6 +28,8 @@ async function run(request: EngineRequest, advanced: () => void): Promise<Engine
       omitted: [],
     }
   if (request.kind === 'instance') return runInstance(request.instance, advanced)
+  if (request.kind === 'perturb') return Float64Array.from({ length: request.count }, (_, pass) => request.start + pass)
+  if (request.kind === 'perturbation-map') return { ...sampleMap, numbers: { sum: request.probabilities.reduce((sum, value) => sum + value, 0) } }
   const [action = '', argument = ''] = request.modelId.split(':')
   appendFileSync(join(folder, 'order'), `${request.modelId}\n`)
   switch (action) {

@@ -36,6 +36,9 @@ const mapOf = (name: string, fields: Partial<ExplanationMap>): ExplanationMap =>
   ...fields,
 })
 
+/** As if made for an order: a map of one class that no prediction holds. */
+export const sampleMap: ExplanationMap = mapOf('rise', { classSpecific: true, explainedClass: 'pneumonia', layer: null, role: 'causal', unit: 'probability' })
+
 export const samplePrediction: Prediction = {
   model: { id: MODEL_ID, version: '1', network: 'dcmm-vit', graphSha256: GRAPH_SHA256 },
   input: {
@@ -76,6 +79,10 @@ export const samplePrediction: Prediction = {
     uncertainty: null,
   },
   display: { rows: 6, columns: 8, channels: 1, pixels: Uint8Array.from({ length: 48 }, (_, i) => i * 5) },
+  networkInput: tensorOf(
+    Float32Array.from({ length: 28 * 28 }, (_, i) => (i % 29) / 14 - 1),
+    [1, 28, 28],
+  ),
   provenance: { software: 'attending 0.1.0', graphSha256: GRAPH_SHA256, preprocessingSha256: 'b'.repeat(64), inputSha256: 'c'.repeat(64), seed: null, runtime: 'none' },
   timingMs: { decode: 1, preprocess: 1, queue: 0, infer: 2, explain: 1, render: 0 },
 }
