@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildChestPhantom } from '../../src/demo/chest-phantom.ts'
 import type { PredictionAnswer } from '../../src/domain/answer.ts'
@@ -13,10 +11,10 @@ import { schemaErrors } from '../http/support/open-test-server.ts'
 import { corpusFile, hasCorpus } from '../support/corpus.ts'
 import { dciodvfyErrors, hasDciodvfy, hasDcmtk, hasPydicom, pydicomReads, pydicomReadsEach } from '../support/dicom-tools.ts'
 import { hasOrthanc, type Orthanc, retrieve, startOrthanc, stow } from '../support/orthanc.ts'
+import { listJobs, storescu, untilOver } from './support/drive-gateway.ts'
 import { type RunningServer, startServer } from './support/start-server.ts'
 import { TINY_DCMM, writeTinyBundles } from './support/write-tiny-bundle.ts'
 
-const run = promisify(execFile)
 const hasPeers = hasOrthanc && hasDcmtk && hasDciodvfy && hasPydicom
 const phantom = (seed: number): Uint8Array => buildChestPhantom({ rows: 120, columns: 96, seed, opacity: 0.8 })
 /** Every output score of a structured report, in ascending order. */
@@ -69,22 +67,9 @@ const environment = (): Record<string, string> => ({
   ATTENDING_ENGINES: '1',
 })
 
-/** By dcmtk, in one association; resolves once each instance was answered 0000. */
-async function storescu(files: readonly Uint8Array[], ...options: readonly string[]): Promise<void> {
-  const place = mkdtempSync(join(folder, 'send-'))
-  const paths = files.map((_, i) => join(place, `${i}.dcm`))
-  files.forEach((bytes, i) => void writeFileSync(paths[i] ?? '', bytes))
-  const port = /C-STORE on port (\d+)/.exec(server.output())?.[1] ?? ''
-  await run('storescu', [...options, '-aec', 'ATTENDING', '127.0.0.1', port, ...paths])
-}
-
-const ask = async <T>(path: string): Promise<T> => (await (await fetch(server.url + path)).json()) as T
-const listJobs = async (): Promise<readonly JobAnswer[]> => (await ask<{ jobs: readonly JobAnswer[] }>('/v1/jobs?limit=1000')).jobs
-const isOver = ({ finishedAt }: JobAnswer): boolean => finishedAt !== null
 /** The jobs, once there are so many and all have come to their end. */
-async function untilOver(count: number): Promise<readonly JobAnswer[]> {
-  await expect.poll(async () => (await listJobs()).filter(isOver).length, { timeout: 120_000, interval: 200 }).toBe(count)
-  const jobs = await listJobs()
+async function untilValid(count: number): Promise<readonly JobAnswer[]> {
+  const jobs = await untilOver(server, count)
   expect(jobs.map((job) => schemaErrors('Job', job)).filter((errors) => errors !== '')).toEqual([])
   return jobs
 }
@@ -110,8 +95,8 @@ async function deliveredOf({ predictionId }: JobAnswer): Promise<Readonly<Record
 
 describe.skipIf(!hasPeers)(`the server before a real archive${hasPeers ? '' : ' (needs orthanc, orthanc-dicomweb, dcmtk, dicom3tools and python3-pydicom)'}`, () => {
   it('brings what storescu sends back to the archive as valid objects, whose numbers are those of the HTTP answer', async () => {
-    await storescu([phantom(1)], '-xe')
-    const [job] = await untilOver(1)
+    await storescu(server, [phantom(1)], '-xe')
+    const [job] = await untilValid(1)
     expect(job).toMatchObject({ door: 'c-store', state: 'done', modelId: TINY_DCMM, deliveries: [{ destination: 'web', state: 'done' }] })
     const delivered = await deliveredOf(job!)
     expect(Object.keys(delivered)).toEqual(['sr', 'sc', 'seg', 'ko'])
@@ -124,13 +109,13 @@ describe.skipIf(!hasPeers)(`the server before a real archive${hasPeers ? '' : ' 
 
   it('doubles nothing when the same instance comes again, by the same door or by STOW-RS', async () => {
     const before = await countInArchive()
-    await storescu([phantom(1)], '-xe')
+    await storescu(server, [phantom(1)], '-xe')
     const { contentType, body } = buildMultipart([phantom(1)], 'b-0123456789')
     for (let time = 0; time < 2; time++) {
       const response = await fetch(`${server.url}/dicom-web/studies`, { method: 'POST', headers: { 'content-type': contentType }, body: Buffer.from(body) })
       expect(response.status).toBe(200)
     }
-    const jobs = await untilOver(2)
+    const jobs = await untilValid(2)
     expect(jobs.map(({ door, state }) => `${door} ${state}`).sort()).toEqual(['c-store done', 'stow done'])
     expect(await countInArchive()).toBe(before)
   })
@@ -144,7 +129,7 @@ describe.skipIf(!hasPeers)(`the server before a real archive${hasPeers ? '' : ' 
     const [first, again] = [await order(), await order()]
     expect([first.status, again.status]).toEqual([202, 200])
     const { id } = (await first.json()) as JobAnswer
-    const jobs = await untilOver(4)
+    const jobs = await untilValid(4)
     expect(jobs.find((job) => job.parentId === id)).toMatchObject({ door: 'pull', state: 'done' })
     const events = await (await fetch(`${server.url}/v1/jobs/${id}/events`)).text()
     expect(events.match(/^event: .*$/gm)?.at(-1)).toBe('event: done')
@@ -153,10 +138,10 @@ describe.skipIf(!hasPeers)(`the server before a real archive${hasPeers ? '' : ' 
 
   it('loses nothing and doubles nothing when it is killed with the work in hand', async () => {
     const before = await countInArchive()
-    await storescu([11, 12, 13, 14, 15].map(phantom), '-xe')
+    await storescu(server, [11, 12, 13, 14, 15].map(phantom), '-xe')
     await server.stop('SIGKILL')
     server = await startServer(environment())
-    const jobs = await untilOver(9)
+    const jobs = await untilValid(9)
     expect(jobs.filter(({ state }) => state !== 'done')).toEqual([])
     expect(await countInArchive()).toBe(before + 5 * 4)
   }, 180_000)
@@ -165,14 +150,15 @@ describe.skipIf(!hasPeers)(`the server before a real archive${hasPeers ? '' : ' 
     'takes a radiograph and a slice of the corpus, skips a tomogram for the reason that the rule gives, and fails for UIDs that are none (needs the corpus)',
     async () => {
       const before = await countInArchive()
-      const known = (await listJobs()).map(({ id }) => id)
-      await storescu([readFileSync(corpusFile('cr_mono1_j2kr_u10.dcm'))], '-xv')
-      await storescu([readFileSync(corpusFile('cr_mono1_mlut_jpll.dcm'))], '-xs')
+      const known = (await listJobs(server)).map(({ id }) => id)
+      await storescu(server, [readFileSync(corpusFile('cr_mono1_j2kr_u10.dcm'))], '-xv')
+      await storescu(server, [readFileSync(corpusFile('cr_mono1_mlut_jpll.dcm'))], '-xs')
       await storescu(
+        server,
         ['mr_small_evle.dcm', 'ct_small_evle.dcm'].map((name) => readFileSync(corpusFile(name))),
         '-xe',
       )
-      const jobs = (await untilOver(known.length + 4)).filter(({ id }) => !known.includes(id))
+      const jobs = (await untilValid(known.length + 4)).filter(({ id }) => !known.includes(id))
       expect(jobs.map(({ state, reason, problem }) => `${state} ${reason ?? problem?.code ?? ''}`).sort()).toEqual([
         'done ',
         'done ',
@@ -193,7 +179,7 @@ describe.skipIf(!hasPeers)(`the server before a real archive${hasPeers ? '' : ' 
   )
 
   it('lets no patient attribute into its log or its jobs', async () => {
-    const all = server.output() + JSON.stringify(await listJobs())
+    const all = server.output() + JSON.stringify(await listJobs(server))
     expect(['Phantom', 'PHANTOM', 'CompressedSamples', '2.25.', '1.2.840'].filter((name) => all.includes(name))).toEqual([])
   })
 })
