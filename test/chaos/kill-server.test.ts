@@ -4,12 +4,10 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { hasOrthanc, startOrthanc } from '../support/orthanc.ts'
 import { hasPostgres, startPostgres, type TestPostgres } from '../support/postgres.ts'
-import { killServer } from './kill-server.ts'
+import { killServer, OBJECTS } from './kill-server.ts'
 
 /** `npm run chaos` is the long run that docs/reliability.md reports. */
 const [KILLS, ORDERS] = [3, 12]
-/** Report, secondary capture, segmentation and key object selection of a radiograph. */
-const OBJECTS = 4
 
 const databases: readonly { name: string; isThere: boolean; start: () => Promise<TestPostgres | null> }[] = [
   { name: 'PGlite', isThere: true, start: async () => null },
@@ -25,6 +23,9 @@ describe.skipIf(!hasOrthanc)(`the whole server killed at random moments${hasOrth
         const databaseUrl = postgres === null ? null : await postgres.createDatabase('chaos')
         const outcome = await killServer({ kills: KILLS, orders: ORDERS, folder, databaseUrl, archive, seed: 7, report: () => undefined })
         expect(outcome).toMatchObject({ acknowledged: ORDERS, states: { done: ORDERS }, studiesByObjects: { [OBJECTS]: ORDERS } })
+        // One kill amid acceptance, one amid a prediction, one after the archive has stored and before the server knows: asked by QIDO-RS, it is not sent again.
+        expect(outcome.killRecords.map(({ aim, point }) => point ?? aim)).toEqual(['accept', 'predict', 'stored'])
+        expect(outcome).toMatchObject({ objects: ORDERS * OBJECTS, storedAgain: 0, sentDifferently: 0, keptDifferently: 0 })
       } finally {
         await archive.stop()
         await postgres?.stop()

@@ -1,0 +1,47 @@
+/** An archive and the record of its stores in, how the two compare out. */
+import { readFileMeta } from '../../src/pacs/read-file-meta.ts'
+import type { Orthanc } from '../support/orthanc.ts'
+import { type StoreRecord, sha256 } from './recording-archive.ts'
+
+export interface ArchiveContent {
+  /** Studies, one for each order, by how many result objects they hold. */
+  readonly studiesByObjects: Readonly<Record<number, number>>
+  /** Different UIDs that were stored. */
+  readonly objects: number
+  /** Of those, how many were stored more than once. */
+  readonly storedAgain: number
+  /** Of those, how many were sent with different bytes. */
+  readonly sentDifferently: number
+  /** Instances of the archive whose bytes are not those that were sent under their UID. */
+  readonly keptDifferently: number
+}
+
+export async function readArchive(archive: Orthanc, stores: ReadonlyMap<string, StoreRecord>): Promise<ArchiveContent> {
+  const records = [...stores.values()]
+  return {
+    studiesByObjects: await countStudies(archive),
+    objects: stores.size,
+    storedAgain: records.filter(({ times }) => times > 1).length,
+    sentDifferently: records.filter(({ digests }) => digests.size > 1).length,
+    keptDifferently: await countDifferent(archive, stores),
+  }
+}
+
+async function countStudies({ url }: Orthanc): Promise<Record<number, number>> {
+  const studies = (await (await fetch(`${url}/studies`)).json()) as readonly string[]
+  const counts: Record<number, number> = {}
+  for (const id of studies) {
+    const { CountInstances } = (await (await fetch(`${url}/studies/${id}/statistics`)).json()) as { CountInstances: number }
+    counts[CountInstances] = (counts[CountInstances] ?? 0) + 1
+  }
+  return counts
+}
+
+async function countDifferent({ url }: Orthanc, stores: ReadonlyMap<string, StoreRecord>): Promise<number> {
+  let different = 0
+  for (const id of (await (await fetch(`${url}/instances`)).json()) as readonly string[]) {
+    const bytes = new Uint8Array(await (await fetch(`${url}/instances/${id}/file`)).arrayBuffer())
+    if (!stores.get(readFileMeta(bytes).sopInstanceUid)?.digests.has(sha256(bytes))) different++
+  }
+  return different
+}
