@@ -33,7 +33,7 @@ export function createApp(context: HttpContext): Express {
   app.set('query parser', 'simple')
   app.enable('strict routing')
   app.enable('case sensitive routing')
-  app.use(recordRequests(context, metrics), setSecurityHeaders)
+  app.use(recordRequests(context, metrics), setSecurityHeaders, refuseHead)
   addDocsAssets(app, openApi)
   addOperations(app, openApi, handlersOf(context, openApi, metrics))
   app.use(refuseRoute)
@@ -86,6 +86,17 @@ function recordRequests({ log, newId }: HttpContext, metrics: Metrics): RequestH
     next()
   }
 }
+
+/** What HTTP has a server refuse before it looks at the route (RFC 9112 section 3.2, RFC 9110 section 10.1.1). */
+const refuseHead: RequestHandler = ({ httpVersion, headersDistinct, headers }, _response, next) => {
+  const hosts = headersDistinct['host']?.length ?? 0
+  if (hosts > 1 || (hosts === 0 && httpVersion === '1.1')) throw new Problem('request-malformed', 'a request names its host once', {})
+  if (headers.expect !== undefined && !CONTINUE.test(headers.expect)) throw new Problem('request-malformed', 'of the expectations only 100-continue is known', {})
+  next()
+}
+
+/** As Node has it, which answers it with 100. */
+const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
 
 /** Each operation of the document with the handler of its name; a document and handlers that differ are a fault at the start. */
 function addOperations(app: Express, openApi: OpenApi, handlers: Readonly<Record<string, Handler>>): void {

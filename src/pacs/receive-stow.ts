@@ -29,19 +29,27 @@ interface Receipt {
 }
 
 /**
- * The answer. Instances before a part that breaks the whole body stay accepted.
+ * The answer. Instances before a part that breaks the whole body stay accepted and are acknowledged: the part then stands among
+ * those that failed, for 400 and 413 say that nothing was stored (PS3.18 table 10.5.3-1).
  *
- * Throws: "media-type-unsupported", "request-malformed", "body-too-large".
+ * Throws: "media-type-unsupported"; "request-malformed" and "body-too-large" where nothing was accepted.
  */
 export async function receiveStow({ contentType, body }: StowRequest, accept: AcceptInstance, limits: MultipartLimits): Promise<StowAnswer> {
   const { boundary, type } = parseMultipartType(contentType)
   if (type !== null && type !== 'application/dicom')
     throw new Problem('media-type-unsupported', 'the parts are not application/dicom', { accepted: ['multipart/related; type="application/dicom"'] })
   const receipts: Receipt[] = []
-  for await (const part of readParts(body, boundary, limits)) receipts.push(await receivePart(part.bytes, accept))
+  try {
+    for await (const part of readParts(body, boundary, limits)) receipts.push(await receivePart(part.bytes, accept))
+  } catch (error) {
+    if (!(error instanceof Problem) || !receipts.some(isAccepted)) throw error
+    receipts.push({ meta: null, failureReason: error.code === 'body-too-large' ? FAILURE_REASONS.outOfResources : FAILURE_REASONS.cannotUnderstand })
+  }
   if (receipts.length === 0) throw new Problem('request-malformed', 'the body has no part', {})
   return toAnswer(receipts)
 }
+
+const isAccepted = ({ failureReason }: Receipt): boolean => failureReason === null
 
 async function receivePart(bytes: Uint8Array, accept: AcceptInstance): Promise<Receipt> {
   const meta = metaOrNull(bytes)
@@ -70,8 +78,8 @@ export function failureReasonOf(error: unknown): number {
 }
 
 function toAnswer(receipts: readonly Receipt[]): StowAnswer {
-  const failed = receipts.filter(({ failureReason }) => failureReason !== null)
-  const stored = receipts.filter(({ failureReason }) => failureReason === null)
+  const failed = receipts.filter((receipt) => !isAccepted(receipt))
+  const stored = receipts.filter(isAccepted)
   return {
     status: failed.length === 0 ? 200 : stored.length === 0 ? 409 : 202,
     body: {

@@ -75,7 +75,8 @@ describe('a request that HTTP cannot read', () => {
   afterAll(() => server.close())
 
   const isMalformed = (text: string): void => {
-    expect(text).toMatch(/^HTTP\/1\.1 400 Bad Request\r\nContent-Type: application\/problem\+json\r\n/)
+    expect(text).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/)
+    expect(text.slice(0, text.indexOf('\r\n\r\n'))).toMatch(/\r\nContent-Type: application\/problem\+json(;|\r\n)/)
     expect(JSON.parse(text.slice(text.indexOf('\r\n\r\n') + 4))).toMatchObject({ status: 400, code: 'request-malformed', type: '/problems/request-malformed' })
   }
 
@@ -84,6 +85,9 @@ describe('a request that HTTP cannot read', () => {
     ['a head above 16 KiB', `GET / HTTP/1.1\r\nHost: x\r\nX-Long: ${'a'.repeat(17_000)}\r\n\r\n`],
     ['a path above 16 KiB', `GET /${'a'.repeat(17_000)} HTTP/1.1\r\nHost: x\r\n\r\n`],
     ['two lengths', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n'],
+    ['no host', 'POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'],
+    ['two hosts', 'POST / HTTP/1.1\r\nHost: x\r\nHost: y\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'],
+    ['an expectation of its own', 'POST / HTTP/1.1\r\nHost: x\r\nExpect: 200-ok\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'],
     ['a length and chunks', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],
   ])('(%s) is answered as a problem, and its connection ends', async (_what, request) => {
     isMalformed(await talk(server.url, request))
@@ -103,6 +107,30 @@ describe('a request that HTTP cannot read', () => {
     expect((await server.ask('/healthz')).status).toBe(200)
     expect((await Promise.all(slow)).every((text) => text.startsWith('HTTP/1.1 400'))).toBe(true)
   })
+
+  it('has the whole request before it answered first', async () => {
+    const length = pngBytes.length
+    const head = `POST /v1/models/${MODEL_ID}/predictions HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: ${length}\r\n\r\n`
+    const text = await talk(server.url, `${head}${Buffer.from(pngBytes).toString('latin1')}no request`)
+    expect([...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => status)).toEqual(['200', '400'])
+  })
+
+  it('gets no second answer where its first came before its body', async () => {
+    const text = await talk(server.url, `POST /v1/models/${MODEL_ID}/predictions HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 9000000\r\n\r\nabc`)
+    expect([...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => status)).toEqual(['413'])
+  })
+
+  it('keeps no connection, even of a client that never closes its own side', async () => {
+    const lone = await openTestServer()
+    const socket = connect({ port: Number(new URL(lone.url).port), host: '127.0.0.1', allowHalfOpen: true }, () => socket.write('no request\r\n\r\n'))
+    try {
+      await new Promise((ended) => socket.resume().once('end', ended))
+      await expect.poll(() => lone.connections(), { timeout: 20_000 }).toBe(0)
+    } finally {
+      socket.destroy()
+      await lone.close()
+    }
+  }, 30_000)
 
   it('may be a path whose percent-encoding is broken', async () => {
     const { status, json } = await server.ask('/v1/models/%E0%A4%A')

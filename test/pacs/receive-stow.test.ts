@@ -63,6 +63,37 @@ describe('receiveStow', () => {
     await expect(send([syntheticFile(CR, '1.2.3')], undefined, contentType)).rejects.toMatchObject({ code })
   })
 
+  it.each([
+    ['breaks off', Buffer.from('--b-0123456789\r\n\r\nno end'), 0xc000],
+    ['has a part above the limit', Buffer.from(`--b-0123456789\r\n\r\n${'x'.repeat((1 << 20) + 1)}\r\n--b-0123456789--`), 0xa700],
+    ['has too many parts', Buffer.concat([...Array.from({ length: 4 }, () => Buffer.from('--b-0123456789\r\n\r\nx\r\n')), Buffer.from('--b-0123456789--')]), 0xc000],
+  ])('acknowledges what it accepted of a body that %s behind it, for 400 would say that nothing was stored', async (_name, rest, reason) => {
+    const { contentType, body } = buildMultipart([syntheticFile(CR, '1.2.3')], 'b-0123456789')
+    const accepted: Uint8Array[] = []
+    async function* source(): AsyncGenerator<Uint8Array> {
+      yield body.subarray(0, -'--b-0123456789--\r\n'.length)
+      yield rest
+    }
+    const answer = await receiveStow({ contentType, body: source() }, async (bytes) => void accepted.push(bytes), { maxPartBytes: 1 << 20, maxParts: 4 })
+    expect(accepted.length).toBe(1)
+    expect(answer.status).toBe(202)
+    expect(answer.body['00081199']).toMatchObject({ Value: [{ '00081155': { Value: ['1.2.3'] } }] })
+    expect((answer.body['00081198'] as { Value: unknown[] }).Value.at(-1)).toEqual({
+      '00081150': { vr: 'UI' },
+      '00081155': { vr: 'UI' },
+      '00081197': { vr: 'US', Value: [reason] },
+    })
+  })
+
+  it('lets a fault of the source be one, whatever was accepted before it', async () => {
+    const { contentType, body } = buildMultipart([syntheticFile(CR, '1.2.3')], 'b-0123456789')
+    async function* source(): AsyncGenerator<Uint8Array> {
+      yield body.subarray(0, -4)
+      throw new RangeError('a fault')
+    }
+    await expect(receiveStow({ contentType, body: source() }, async () => {}, { maxPartBytes: 1 << 20, maxParts: 4 })).rejects.toThrow(RangeError)
+  })
+
   it('refuses an instance above the limit and a body without parts', async () => {
     await expect(send([Buffer.alloc((1 << 20) + 1)])).rejects.toMatchObject({ code: 'body-too-large', facts: { limitBytes: 1 << 20 } })
     await expect(send([])).rejects.toMatchObject({ code: 'request-malformed' })

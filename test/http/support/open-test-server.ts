@@ -44,6 +44,8 @@ export interface TestServer {
   /** As where the server was started without one. */
   closeGateway(): void
   stop(): void
+  /** How many are open at the server's end. */
+  connections(): Promise<number>
   ask(path: string, init?: RequestInit): Promise<Answer>
   /** Posts an image to the first sample model. */
   predict(body: Uint8Array, query?: string, type?: string): Promise<Answer>
@@ -100,6 +102,7 @@ export async function openTestServer(changes: Partial<HttpContext> = {}, limits:
     stop: () => {
       stopping.abort()
     },
+    connections: () => new Promise((done, reject) => server.getConnections((error, count) => (error === null ? done(count) : reject(error)))),
     ask,
     predict: (body, query = '', type = 'image/png') =>
       ask(`/v1/models/${sampleModels[0]!.manifest.id}/predictions${query}`, { method: 'POST', headers: { 'content-type': type }, body: Buffer.from(body) }),
@@ -130,15 +133,24 @@ const patternOf = (template: string): RegExp => new RegExp(`^${template.replaceA
 export const isOwnAnswer = (operation: Operation | undefined, status: number): boolean => operation?.operationId === 'storeInstances' && status === 409
 
 /** Throws where an answer isn't one that openapi.yaml promises: its status, its media type, its shape, its code. */
-function checkAnswer(path: string, method: string, answer: Answer): void {
+export function checkAnswer(path: string, method: string, answer: Answer): void {
   const operation = operationOf(path, method)
   const type = (answer.headers.get('content-type') ?? '').split(';')[0] ?? ''
   if (answer.status >= 400 && !isOwnAnswer(operation, answer.status)) checkProblem(operation, answer, type)
   if (operation === undefined || answer.status >= 300) return
   const place = `#/paths/${encodeURIComponent(operation.path.replaceAll('/', '~1'))}/${operation.method}/responses/${answer.status}`
   if (!operation.statuses.includes(answer.status)) throw new Error(`${operation.operationId} promises no ${answer.status}`)
-  const validate = ajv.compile({ $ref: `openapi.yaml${place}/content/${encodeURIComponent(type.replaceAll('/', '~1'))}/schema` })
+  const validate = validatorAt(`openapi.yaml${place}/content/${encodeURIComponent(type.replaceAll('/', '~1'))}/schema`)
   if (answer.json !== null && !validate(answer.json)) throw new Error(`${operation.operationId}: ${ajv.errorsText(validate.errors)}`)
+}
+
+const validators = new Map<string, ReturnType<typeof ajv.compile>>()
+
+/** Compiled once: those who ask ten thousand times get ten thousand answers. */
+function validatorAt(reference: string): ReturnType<typeof ajv.compile> {
+  const validate = validators.get(reference) ?? ajv.compile({ $ref: reference })
+  validators.set(reference, validate)
+  return validate
 }
 
 /** What of `value` breaks the schema of this name in openapi.yaml; empty where nothing does. */
