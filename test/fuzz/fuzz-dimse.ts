@@ -11,6 +11,7 @@ import type { FuzzOutcome, FuzzTarget } from './fuzz-target.ts'
 import { buildDimseCase, type DimseCase } from './mutate-dimse.ts'
 import { createCaseRandom } from './random.ts'
 import { ABORTED, ACCEPTED, DATA, type DimseAnswer, REJECTED, RELEASED, readDimseAnswer } from './read-dimse-answer.ts'
+import { send, watchTerminal, within } from './wire.ts'
 
 /** The receiver's patience; short, so that those who fall silent are waited for. */
 const IDLE_MS = 400
@@ -46,22 +47,6 @@ export async function openDimseTarget(): Promise<FuzzTarget> {
     return text === '' ? outcome : { kind: 'find', what: `printed ${JSON.stringify(text.slice(0, 200))}` }
   }
   return { run, close: () => receiver.close() }
-}
-
-/** What the thread has printed since the last time: a library's complaint may hold what a peer sent. */
-function watchTerminal(): () => string {
-  let text = ''
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.write = (chunk: string | Uint8Array): boolean => {
-      text += String(chunk)
-      return true
-    }
-  }
-  return () => {
-    const last = text
-    text = ''
-    return last
-  }
 }
 
 /** The receiver and those connections to it that are left open. */
@@ -129,14 +114,14 @@ export class FuzzedReceiver {
     }
     if (ending === 'reset') socket.resetAndDestroy()
     else socket.end()
-    return within(closed, 'the connection is open after its peer has closed')
+    return within(closed, CLOSED_WITHIN_MS, 'the connection is open after its peer has closed')
   }
 
   async #awaitSilent(): Promise<void> {
     const silent = this.#silent
     this.#silent = []
     try {
-      await within(Promise.all(silent.map(({ closed }) => closed)), 'a silent connection is kept')
+      await within(Promise.all(silent.map(({ closed }) => closed)), CLOSED_WITHIN_MS, 'a silent connection is kept')
     } finally {
       for (const { socket } of silent) socket.destroy()
     }
@@ -156,7 +141,7 @@ export class FuzzedReceiver {
     const socket = connect({ port: this.#scp.port, host: '127.0.0.1', noDelay: true })
     const closed = collect(socket)
     for (const pdu of ECHO) socket.write(pdu)
-    const { bytes } = await within(closed, 'an echo is not answered')
+    const { bytes } = await within(closed, CLOSED_WITHIN_MS, 'an echo is not answered')
     const { pduTypes, responses } = readDimseAnswer(bytes)
     const isAnswered = pduTypes.join() === [ACCEPTED, DATA, RELEASED].join() && responses[0]?.commandField === C_ECHO_RSP && responses[0].status === 0
     if (!isAnswered) throw new Error(`an echo is answered by PDUs ${pduTypes.join()} and status ${responses[0]?.status}`)
@@ -214,37 +199,4 @@ function collect(socket: Socket): Promise<Spoken> {
     wasReset = true
   })
   return new Promise((resolve) => socket.once('close', () => resolve({ bytes: Buffer.concat(chunks), wasReset: wasReset || socket.errored !== null })))
-}
-
-async function send(socket: Socket, pdus: readonly Uint8Array[], pieceBytes: readonly number[], turns: number): Promise<void> {
-  for (const pdu of pdus) {
-    for (const piece of cut(pdu, pieceBytes)) {
-      if (!socket.writable) return
-      socket.write(piece)
-      for (let left = turns; left > 0; left--) await turn()
-    }
-  }
-}
-
-/** Up to 400 pieces, and the rest. */
-function* cut(bytes: Uint8Array, pieceBytes: readonly number[]): Generator<Uint8Array> {
-  let at = 0
-  for (let count = 0; count < 400 && at < bytes.length && pieceBytes.length > 0; count++) {
-    const size = pieceBytes[count % pieceBytes.length]!
-    yield bytes.subarray(at, at + size)
-    at += size
-  }
-  if (at < bytes.length) yield bytes.subarray(at)
-}
-
-async function within<T>(promise: Promise<T>, otherwise: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${otherwise} after ${CLOSED_WITHIN_MS} ms`)), CLOSED_WITHIN_MS)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -23,4 +23,5 @@ export interface FuzzTargetEntry {
 export const FUZZ_TARGETS: Readonly<Record<string, FuzzTargetEntry>> = {
   dicom: { cases: 'mutated DICOM files', taken: 'decoded', open: async () => (await import('./fuzz-dicom.ts')).openDicomTarget() },
   dimse: { cases: 'spoilt DIMSE conversations', taken: 'answered with success', open: async () => (await import('./fuzz-dimse.ts')).openDimseTarget() },
+  multipart: { cases: 'spoilt multipart requests', taken: 'answered with success', open: async () => (await import('./fuzz-multipart.ts')).openMultipartTarget() },
 }

@@ -1,5 +1,5 @@
 /**
- * `npm run fuzz -- TARGET [--cases N] [--from N] [--seconds S] [--json]`: spoilt input into a reader or a door in a worker, a watchdog beside it.
+ * `npm run fuzz -- TARGET [--cases N] [--from N] [--seconds S] [--least N] [--json]`: spoilt input into a reader or a door in a worker, a watchdog beside it.
  *
  * Prints how many cases were taken, refused and found. A find is a crash, an error that is no Problem, a case that no limit ends (4 s),
  * or memory that grows without bound; its number is printed, and makes the same case again.
@@ -47,6 +47,8 @@ async function work({ target, from, to }: Range, current: Int32Array): Promise<v
     const outcome = await fuzzed.run(number)
     parentPort?.postMessage({ number, outcome, ms: performance.now() - start } satisfies Message)
   }
+  // closing is no case, and each target bounds it itself
+  Atomics.store(current, 0, -1)
   const left = await fuzzed.close()
   if (left !== null) parentPort?.postMessage({ number: to - 1, outcome: { kind: 'find', what: left }, ms: 0 } satisfies Message)
 }
@@ -85,11 +87,13 @@ let interrupted = false
 /** The person who waits wants to see that it moves. */
 const PROGRESS_MS = 5000
 
-async function fuzz({ target, from, to }: Range, limitMs: number): Promise<Report> {
+async function fuzz({ target, from, to }: Range, limitMs: number, least: number): Promise<Report> {
   const refused: Record<string, number> = {}
   const finds: Find[] = []
   const start = performance.now()
   let [taken, slowestMs, done] = [0, 0, from]
+  // the first case's end: a thread's start is no fuzzing, and on a busy machine it takes seconds
+  let begun: number | null = null
   const residentBytes: number[] = []
   let told = start
   const tellProgress = (number: number): void => {
@@ -102,6 +106,7 @@ async function fuzz({ target, from, to }: Range, limitMs: number): Promise<Repor
   let isOver = false
   const onMessage = ({ number, outcome, ms }: Message): 'go on' | 'enough' => {
     if (isOver) return 'enough'
+    begun ??= performance.now()
     done = number + 1
     tellProgress(number)
     if (outcome.kind === 'taken') taken++
@@ -113,7 +118,7 @@ async function fuzz({ target, from, to }: Range, limitMs: number): Promise<Repor
       residentBytes.push(last)
       if (last > MAX_RESIDENT_BYTES) finds.push({ case: number, what: `${last} bytes resident` })
     }
-    isOver = interrupted || performance.now() - start > limitMs
+    isOver = interrupted || (performance.now() - begun > limitMs && done - from >= least)
     return isOver ? 'enough' : 'go on'
   }
   while (done < to && !isOver) {
@@ -142,7 +147,7 @@ function print(target: string, report: Report): void {
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
-const HELP = `npm run fuzz -- TARGET [--cases N] [--from N] [--seconds S] [--json]
+const HELP = `npm run fuzz -- TARGET [--cases N] [--from N] [--seconds S] [--least N] [--json]
 
 Runs N spoilt cases and tells every crash, hang and unbounded growth. A case is its number: --from N repeats it.
 Ctrl-C ends it with the report so far.
@@ -154,6 +159,7 @@ ${Object.entries(FUZZ_TARGETS)
   --cases N   how many (default 20000)
   --from N    the number of the first (default 0)
   --seconds S stop after that time, with what was done by then
+  --least N   but not before so many cases (default 0)
   --json      print one JSON document and nothing else
 `
 
@@ -163,6 +169,7 @@ async function main(): Promise<void> {
       cases: { type: 'string', default: '20000' },
       from: { type: 'string', default: '0' },
       seconds: { type: 'string', default: 'Infinity' },
+      least: { type: 'string', default: '0' },
       json: { type: 'boolean' },
       help: { type: 'boolean' },
     },
@@ -173,8 +180,8 @@ async function main(): Promise<void> {
     return
   }
   const target = positionals.join()
-  const [cases, from, seconds] = [Number(values.cases), Number(values.from), Number(values.seconds)]
-  if (!Object.hasOwn(FUZZ_TARGETS, target) || !Number.isInteger(cases) || !Number.isInteger(from) || !(seconds > 0)) {
+  const [cases, from, seconds, least] = [Number(values.cases), Number(values.from), Number(values.seconds), Number(values.least)]
+  if (!Object.hasOwn(FUZZ_TARGETS, target) || !Number.isInteger(cases) || !Number.isInteger(from) || !Number.isInteger(least) || !(seconds > 0)) {
     process.stderr.write(HELP)
     process.exitCode = 2
     return
@@ -182,7 +189,7 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => {
     interrupted = true
   })
-  const report = await fuzz({ target, from, to: from + cases }, 1000 * seconds)
+  const report = await fuzz({ target, from, to: from + cases }, 1000 * seconds, least)
   if (values.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
   else print(target, report)
   process.exitCode = report.finds.length === 0 ? 0 : 1
