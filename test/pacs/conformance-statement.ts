@@ -100,7 +100,7 @@ Always in ${syntaxName(EXPLICIT)}; a peer that accepts no such context is told t
 const DICOMWEB = `## DICOMweb
 
 - \`POST /dicom-web/studies\` (PS3.18 10.5): \`multipart/related; type="application/dicom"\`, one instance a part, no \`Content-Encoding\`. Answer \`application/dicom+json\`: 200 all stored, 202 some, 409 none; each instance in Referenced or Failed SOP Sequence. \`POST /dicom-web/studies/{study}\`, metadata with bulk data and XML are not taken.
-- A body that can't be read at all is answered as every other route does, with \`application/problem+json\`: 400, 413, 415, 429 or 503.
+- A body that can't be read at all is answered as every other route does, with \`application/problem+json\`: 400, 413, 415, 429 or 503. Where it breaks behind instances that were stored, the answer is 202: what follows them stands in Failed SOP Sequence without UIDs.
 - As a user agent: STOW-RS with \`Content-Length\`; success only where a result's UID is listed as stored and not as failed, else where QIDO-RS finds it. WADO-RS with \`transfer-syntax=*\`, so that nothing is transcoded on its way. Redirects are refused.`
 
 const failures = (): string => `## Reasons for failure
