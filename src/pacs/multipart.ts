@@ -95,16 +95,13 @@ class DelimitedReader {
 
   /** The bytes before the delimiter, which is consumed. */
   async until(delimiter: Buffer, maxBytes: number, tooLong: () => Problem = () => malformed('a header is too long')): Promise<Buffer> {
-    const pieces: Buffer[] = []
-    let length = 0
+    const gathered = new GatheredBytes(maxBytes)
     for (;;) {
       const at = this.#buffer.indexOf(delimiter)
       const end = at >= 0 ? at : Math.max(0, this.#buffer.length - delimiter.length + 1)
-      length += end
-      if (length > maxBytes) throw tooLong()
-      if (end > 0) pieces.push(this.#buffer.subarray(0, end))
+      if (!gathered.add(this.#buffer.subarray(0, end))) throw tooLong()
       this.#buffer = this.#buffer.subarray(at >= 0 ? at + delimiter.length : end)
-      if (at >= 0) return Buffer.concat(pieces, length)
+      if (at >= 0) return gathered.bytes()
       await this.#more()
     }
   }
@@ -123,6 +120,37 @@ class DelimitedReader {
     const { value, done } = await this.#chunks.next()
     if (done === true) throw malformed('the body ends before its closing boundary')
     this.#buffer = this.#buffer.length === 0 ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : Buffer.concat([this.#buffer, value])
+  }
+}
+
+/** Bytes copied together as they come: chunks of one byte cost no more than their bytes. */
+class GatheredBytes {
+  readonly #mostBytes: number
+  #buffer = Buffer.alloc(0)
+  #length = 0
+
+  constructor(mostBytes: number) {
+    this.#mostBytes = mostBytes
+  }
+
+  /** False where they would be too many. */
+  add(piece: Uint8Array): boolean {
+    const length = this.#length + piece.length
+    if (length > this.#mostBytes) return false
+    if (length > this.#buffer.length) {
+      // The first piece is often all: no more is taken for it than it has.
+      const grown = Buffer.allocUnsafeSlow(Math.min(this.#mostBytes, Math.max(length, 2 * this.#buffer.length)))
+      grown.set(this.bytes())
+      this.#buffer = grown
+    }
+    this.#buffer.set(piece, this.#length)
+    this.#length = length
+    return true
+  }
+
+  /** A view. */
+  bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length)
   }
 }
 

@@ -95,6 +95,22 @@ describe('readParts', () => {
     )
   })
 
+  it('holds a part that comes in chunks of one byte at no cost beyond its bytes', async () => {
+    const bytes = 1 << 20
+    const before = process.memoryUsage().heapUsed
+    let grown = 0
+    async function* source(): AsyncGenerator<Uint8Array> {
+      yield Buffer.from('--B\r\n\r\n')
+      const chunk = Buffer.from('x')
+      for (let left = bytes; left > 0; left--) yield chunk
+      grown = process.memoryUsage().heapUsed - before
+      yield Buffer.from('\r\n--B--')
+    }
+    for await (const part of readParts(source(), 'B', limits)) expect(part.bytes.length).toBe(bytes)
+    // A list of a million chunks would hold some 90 MB of objects.
+    expect(grown).toBeLessThan(48 * 1024 * 1024)
+  }, 60_000)
+
   it('never holds more than the next part: the second is not read before it is asked for', async () => {
     let isSecondRead = false
     async function* source(): AsyncGenerator<Uint8Array> {
