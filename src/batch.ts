@@ -15,7 +15,7 @@ import { Problem, type ProblemData, toProblemData } from './domain/problem.ts'
 import { readModels } from './engine/read-models.ts'
 import { type Bundle, loadBundle } from './infer/load-bundle.ts'
 import { processInstance } from './instance-road.ts'
-import { checkDeidentification, DUMMY_TIME, pseudonym } from './results/deidentify.ts'
+import { checkDeidentification, DUMMY_TIME, deidentifyPrediction, deidentifyProblem, pseudonym } from './results/deidentify.ts'
 import type { InstanceResult } from './routing/instance.ts'
 import { parseRules, type Rules } from './routing/rules-file.ts'
 
@@ -319,13 +319,14 @@ async function predictFile(command: Command, road: Road, { input, sha256, bytes 
       environment,
       ...(deidentification && { deidentification }),
     }
-    return await toRecord(command.output, { input, sha256 }, await processInstance(road.bundles, request, road.software))
+    return await toRecord(command, { input, sha256 }, await processInstance(road.bundles, request, road.software))
   } catch (error) {
-    return failed(input, sha256, error)
+    const record = failed(input, sha256, error)
+    return command.deidentification === null || record.problem === null ? record : { ...record, problem: deidentifyProblem(record.problem) }
   }
 }
 
-async function toRecord(output: string, names: Pick<ImageRecord, 'input' | 'sha256'>, result: InstanceResult): Promise<ImageRecord> {
+async function toRecord({ output, deidentification }: Command, names: Pick<ImageRecord, 'input' | 'sha256'>, result: InstanceResult): Promise<ImageRecord> {
   if (result.kind === 'skipped') return { ...names, status: 'skipped', modelId: null, reason: result.reason, problem: null, frames: [], results: [], omitted: [] }
   const results: ResultFile[] = []
   for (const { kind, map, sopInstanceUid, bytes } of result.objects) {
@@ -333,13 +334,10 @@ async function toRecord(output: string, names: Pick<ImageRecord, 'input' | 'sha2
     await writeWhole(join(output, file), bytes)
     results.push({ kind, map, file })
   }
-  const frames = result.frames.map(({ frame, prediction: { explanation, inputCheck } }) => ({
-    frame,
-    predictedClass: explanation.predictedClass,
-    classes: explanation.classes,
-    counterfactual: explanation.counterfactual,
-    inputCheck: inputCheck ?? null,
-  }))
+  const frames = result.frames.map(({ frame, prediction }) => {
+    const { explanation, inputCheck } = deidentification === null ? prediction : deidentifyPrediction(prediction, deidentification)
+    return { frame, predictedClass: explanation.predictedClass, classes: explanation.classes, counterfactual: explanation.counterfactual, inputCheck: inputCheck ?? null }
+  })
   return { ...names, status: 'done', modelId: result.modelId, reason: null, problem: null, frames, results, omitted: result.omitted }
 }
 
@@ -363,7 +361,9 @@ function showProgress({ isJson }: Command, done: number, total: number): void {
   else if (Math.floor((10 * done) / total) > Math.floor((10 * (done - 1)) / total)) process.stderr.write(`${bar}\n`)
 }
 
-async function report({ output, isJson }: Command, road: Road, images: readonly ImageRecord[], total: number): Promise<number> {
+async function report({ output, isJson, deidentification }: Command, road: Road, records: readonly ImageRecord[], total: number): Promise<number> {
+  // The order of true paths is that of names.
+  const images = deidentification === null ? records : records.toSorted((a, b) => (a.input < b.input ? -1 : 1))
   const count = (status: ImageRecord['status']): number => images.filter((image) => image.status === status).length
   const counts = { images: total, done: count('done'), skipped: count('skipped'), failed: count('failed'), left: total - images.length }
   const models = [...road.bundles.values()].map(({ manifest }) => ({ id: manifest.id, version: manifest.version, graphSha256: manifest.graph.sha256 }))

@@ -165,6 +165,20 @@ describe('npm run batch', () => {
     for (const file of objects('again')) expect(readFileSync(join(outputFolder('again'), file)).equals(readFileSync(join(outputFolder('nobody'), file)))).toBe(true)
     expect((await batch('--input', private_, '--output', outputFolder('shown'), ...more, '--pixels-are-clean')).status).toBe(0)
     expect(results('shown').images[0].results.map(({ kind }: { kind: string }) => kind)).toContain('sc')
+    // What fails is told by its code alone, and nothing stands in the order of true paths.
+    const outOfScope = { Modality: 'ZQSMITH', SOPClassUID: '1.2.840.10008.5.1.4.1.1.1' }
+    const odd = join(folder, 'odd-files')
+    mkdirSync(odd)
+    for (let i = 0; i < 6; i++) writeFileSync(join(odd, `${i}.dcm`), buildGray16(Array(1600).fill(i), 40, outOfScope))
+    writeFileSync(join(odd, '6.dcm'), buildGray16(Array(1600).fill(7), 40, { ...outOfScope, Modality: 'CR' }, { transferSyntaxUid: '1.2.826.19870211' }))
+    expect(await batch('--input', odd, '--output', outputFolder('odd'), ...more)).toMatchObject({ status: 2, stdout: expect.stringContaining('7 failed') })
+    const failures = results('odd').images
+    expect(failures.map(({ problem }: { problem: { code: string } }) => problem.code).sort()).toEqual([...Array(6).fill('image-out-of-scope'), 'transfer-syntax-unsupported'])
+    expect(failures.map((one: { input: string }) => one.input)).toEqual(failures.map((one: { input: string }) => one.input).toSorted())
+    for (const file of readdirSync(outputFolder('odd'), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())) {
+      const text = readFileSync(join(file.parentPath, file.name), 'latin1')
+      for (const word of ['SMITH', '1987', '1.2.826']) expect(text, file.name).not.toContain(word)
+    }
     // Neither manner adds to a folder of the other.
     const identified = ['--input', private_, '--models', models, '--model', TINY_DCMM]
     expect((await batch(...identified, '--output', outputFolder('patients'))).status).toBe(0)

@@ -6,16 +6,24 @@
  */
 import { createHmac } from 'node:crypto'
 import { KEYWORDS, type Keyword } from '../dicom/keywords.ts'
+import { findTransferSyntax } from '../dicom/transfer-syntaxes.ts'
 import type { Deidentification } from '../domain/deidentification.ts'
 import type { ResultEnvironment } from '../domain/dicom-result.ts'
+import type { InputCheck } from '../domain/input-check.ts'
 import type { Prediction } from '../domain/prediction.ts'
-import { Problem } from '../domain/problem.ts'
+import { Problem, type ProblemData } from '../domain/problem.ts'
 import type { SourceAttribute, SourceReference } from '../domain/source-reference.ts'
 
 const SHORTEST_KEY = 16
 
-/** Standard classes and syntaxes are no one's; anything else might be. */
-const STANDARD_ROOT = '1.2.840.10008.'
+/** Storage classes as PS3.4 table B.5-1 numbers them, in arcs too short for anyone's number or date; a class of a vendor's might be someone's. */
+const STORAGE_CLASS = /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.\d{1,3}(\.\d{1,2}){0,4}$/
+
+/** Lossy Image Compression Method (PS3.3 C.7.6.1.1.5.1). */
+const LOSSY_METHODS = new Set(['10918_1', '14495_1', '15444_1', '15444_2', '15444_15', '18181_1', '13818_2', '14496_10', '23008_2'].map((standard) => `ISO_${standard}`))
+
+/** A ratio above this is none, and with two decimals what is left can't hold a number of anyone's. */
+const GREATEST_RATIO = 1000
 
 /** Modalities of images (PS3.3 C.7.3.1.1.1): a code string can hold a name. */
 const MODALITIES = new Set('BI CR CT DX ECG ES GM IO IVOCT IVUS LS MG MR NM OAM OCT OP OPM OPT OPTBSV OPTENF OPV OT PT PX RF RG SC SM TG US VA XA XC'.split(' '))
@@ -46,28 +54,56 @@ export function deidentifySource(source: SourceReference, deidentification: Deid
     imagePositionPatient,
     imageOrientationPatient,
     sliceThickness,
-    sopClassUid: isStandard(source.sopClassUid) ? source.sopClassUid : newUid(deidentification, 'class', source.sopClassUid),
+    sopClassUid: STORAGE_CLASS.test(source.sopClassUid) ? source.sopClassUid : newUid(deidentification, 'class', source.sopClassUid),
     sopInstanceUid: uid('instance', source.sopInstanceUid),
     studyInstanceUid: uid('study', source.studyInstanceUid),
     seriesInstanceUid: uid('series', source.seriesInstanceUid),
     frameOfReferenceUid: uid('frame of reference', source.frameOfReferenceUid),
-    transferSyntaxUid: isStandard(source.transferSyntaxUid) ? source.transferSyntaxUid : '',
-    modality: source.modality !== null && MODALITIES.has(source.modality) ? source.modality : null,
+    transferSyntaxUid: findTransferSyntax(source.transferSyntaxUid) === undefined ? '' : source.transferSyntaxUid,
+    modality: knownModality(source.modality),
     specificCharacterSet: [],
     burnedInAnnotation: source.burnedInAnnotation,
     lossyImageCompression: source.lossyImageCompression,
-    lossyImageCompressionRatio: /^[0-9.\\]{1,64}$/.test(source.lossyImageCompressionRatio ?? '') ? source.lossyImageCompressionRatio : null,
-    lossyImageCompressionMethod: /^(ISO_[0-9_]{1,12}\\?)+$/.test(source.lossyImageCompressionMethod ?? '') ? source.lossyImageCompressionMethod : null,
+    lossyImageCompressionRatio: knownRatios(source.lossyImageCompressionRatio),
+    lossyImageCompressionMethod: keepIf(source.lossyImageCompressionMethod, (method) => LOSSY_METHODS.has(method)),
     attributes: identityOf(source, deidentification),
     isDeidentified: true,
   }
 }
 
-/** The prediction without the digest of the file, by which whoever has the file would know it again. */
-export function deidentifyPrediction(prediction: Prediction, deidentification: Deidentification): Prediction {
-  const { provenance } = prediction
-  return { ...prediction, provenance: { ...provenance, inputSha256: keyed(deidentification.key, 'input', [provenance.inputSha256]).toString('hex') } }
+const knownModality = (modality: string | null): string | null => (modality !== null && MODALITIES.has(modality) ? modality : null)
+
+/** All values of a multi-valued attribute where each is known, none where one is not. */
+const keepIf = (values: string | null, isKnown: (value: string) => boolean): string | null => (values?.split('\\').every(isKnown) ? values : null)
+
+function knownRatios(ratios: string | null): string | null {
+  const known = keepIf(ratios, (ratio) => /^\d+(\.\d*)?$/.test(ratio) && Number(ratio) <= GREATEST_RATIO)
+  return (
+    known
+      ?.split('\\')
+      .map((ratio) => String(Math.round(100 * Number(ratio)) / 100))
+      .join('\\') ?? null
+  )
 }
+
+/** The prediction without the digest of the file, by which whoever has the file would know it again, and without what the file calls its modality where that is no modality. */
+export function deidentifyPrediction(prediction: Prediction, deidentification: Deidentification): Prediction {
+  const { provenance, input, inputCheck } = prediction
+  return {
+    ...prediction,
+    input: { ...input, modality: knownModality(input.modality) },
+    ...(inputCheck && { inputCheck: deidentifyCheck(inputCheck) }),
+    provenance: { ...provenance, inputSha256: keyed(deidentification.key, 'input', [provenance.inputSha256]).toString('hex') },
+  }
+}
+
+/** A modality that is none was neither in scope nor out of it, and no reason speaks of it; body part and view are known terms already. */
+function deidentifyCheck(check: InputCheck): InputCheck {
+  return { ...check, findings: check.findings.map((finding) => (finding.check === 'modality' ? { ...finding, value: knownModality(finding.value) } : finding)) }
+}
+
+/** What failed by its code alone: details and facts may repeat what the file says, as a UID or a modality that is none. */
+export const deidentifyProblem = ({ code }: ProblemData): ProblemData => ({ code, detail: 'the detail is left out of a de-identified export', facts: {} })
 
 /** No time of the work, and no name of the installation. */
 export const deidentifyEnvironment = (): ResultEnvironment => ({ createdAt: DUMMY_TIME, utcOffsetMinutes: 0, deviceSerialNumber: 'removed' })
@@ -104,8 +140,6 @@ function attribute(keyword: Keyword, value: string): SourceAttribute {
   const [tag = '', vr = ''] = KEYWORDS[keyword].split(' ')
   return { tag, vr, bytes: Buffer.from(value.length % 2 === 0 ? value : `${value} `, 'latin1') }
 }
-
-const isStandard = (uid: string): boolean => uid.startsWith(STANDARD_ROOT)
 
 /** A UID under 2.25 (PS3.5 section B.2): a version 8 UUID of the digest (RFC 9562 section 5.8). */
 function newUid({ key }: Deidentification, kind: string, original: string): string {

@@ -3,25 +3,122 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { KEYWORDS, type Keyword } from '../../src/dicom/keywords.ts'
 import type { Deidentification } from '../../src/domain/deidentification.ts'
 import type { DicomResults } from '../../src/domain/dicom-result.ts'
+import { decodeImage } from '../../src/imaging/decode-image.ts'
 import { type Bundle, openBundle } from '../../src/infer/load-bundle.ts'
 import { processInstance } from '../../src/instance-road.ts'
-import { checkDeidentification, deidentifySource, pixelsRefusal, pseudonym } from '../../src/results/deidentify.ts'
+import { checkDeidentification, deidentifyPrediction, deidentifyProblem, deidentifySource, pixelsRefusal, pseudonym } from '../../src/results/deidentify.ts'
 import { loadGolden } from '../models/support/golden.ts'
 import { dciodvfyErrors, hasDciodvfy, hasDcmtk, hasPydicom, pydicomReads, pydicomReadsEach, runOn } from '../support/dicom-tools.ts'
 import { goldenBundle, withManifest } from '../support/golden-bundle.ts'
-import { environment, sliceSource } from '../support/result-fixtures.ts'
-import { buildGray16, type SyntheticDataset } from '../support/synthetic-dicom.ts'
+import { environment, predictionOf, sliceSource } from '../support/result-fixtures.ts'
+import { buildGray16, type SyntheticDataset, type SyntheticElement, type SyntheticFile } from '../support/synthetic-dicom.ts'
 
 const key = Buffer.from('0123456789abcdef0123456789abcdef')
 const clean: Deidentification = { key, pixelsAreClean: true }
 
-/** Text attributes of the whole dictionary, each with a value that tells it: what a modality, a department or a vendor may ever have written. */
+/** Stands in every text, and in every number and every array of bytes as their bytes: four of 16 bits, two of 32, one of 64. */
+const WORD = 'Zqx7'
+const NUMBER = new Uint8Array(Buffer.from(WORD + WORD))
+/** What a modality, a department or a vendor may ever have written, by value representation; text has its tag behind the word. */
+const SEED_OF: Readonly<Record<string, string>> = {
+  DS: '27182.81828459',
+  IS: '314159265',
+  DA: '19870216',
+  TM: '223344.567',
+  DT: '19870217223344.567',
+  AS: '087Y',
+  CS: 'ZQX7CODE',
+  UI: '1.2.826.0.1.3680043.77.99',
+}
 const TEXT_VRS = new Set(['PN', 'LO', 'SH', 'LT', 'ST', 'UT', 'UC', 'UR', 'AE'])
-const SEEDED = (Object.keys(KEYWORDS) as Keyword[]).filter(
-  (keyword) => TEXT_VRS.has(KEYWORDS[keyword].slice(9)) && KEYWORDS[keyword] >= '0008' && !KEYWORDS[keyword].startsWith('0028'),
-)
-const seedOf = (keyword: Keyword): string => `Zqx7${KEYWORDS[keyword].slice(0, 8)}`
-const seeds: SyntheticDataset = Object.fromEntries(SEEDED.map((keyword) => [keyword, seedOf(keyword)]))
+const seedOf = (tag: string, vr: string): string | Uint8Array => SEED_OF[vr] ?? (TEXT_VRS.has(vr) ? `${WORD}${tag}` : NUMBER)
+
+/** How the image is read, and where it lies in the patient: groups of pixels and frames, and these. */
+const READ_FROM_THE_IMAGE = new Set<Keyword>([
+  'SpecificCharacterSet',
+  'SOPClassUID',
+  'Modality',
+  'SliceThickness',
+  'ImagePositionPatient',
+  'ImageOrientationPatient',
+  'PresentationLUTShape',
+])
+/** Attributes of the whole dictionary, of every value representation. */
+const SEEDED = (Object.keys(KEYWORDS) as Keyword[]).filter((keyword) => {
+  const [tag = '', vr = ''] = KEYWORDS[keyword].split(' ')
+  return vr !== 'SQ' && tag >= '0008' && tag < '7FE0' && !['0028', '5200'].includes(tag.slice(0, 4)) && !READ_FROM_THE_IMAGE.has(keyword)
+})
+const seeds: SyntheticDataset = Object.fromEntries(SEEDED.map((keyword) => [keyword, seedOf(KEYWORDS[keyword].slice(0, 8), KEYWORDS[keyword].slice(9))]))
+
+const PRIVATE_VRS = [
+  'AE',
+  'AS',
+  'AT',
+  'CS',
+  'DA',
+  'DS',
+  'DT',
+  'FD',
+  'FL',
+  'IS',
+  'LO',
+  'LT',
+  'OB',
+  'OD',
+  'OF',
+  'OW',
+  'PN',
+  'SH',
+  'SL',
+  'SS',
+  'ST',
+  'TM',
+  'UI',
+  'UL',
+  'UN',
+  'US',
+  'UT',
+]
+/** A creator's block in a group: its name, and an element of each value representation. */
+const privateBlock = (group: string): readonly SyntheticElement[] => [
+  { tag: `${group}0010`, vr: 'LO', value: `${WORD}Vendor` },
+  ...PRIVATE_VRS.map((vr, i) => ({ tag: `${group}10${(i + 1).toString(16).toUpperCase().padStart(2, '0')}`, vr, value: seedOf(`${group}10`, vr) })),
+]
+const OVERLAY_BITS = new Uint8Array(Buffer.from(WORD.repeat(18)))
+const OTHERS: readonly SyntheticElement[] = [
+  ...privateBlock('0009'),
+  // A sequence of a vendor's with people in it, and one more inside it.
+  {
+    tag: '00091080',
+    vr: 'SQ',
+    value: [
+      [
+        { tag: '00100010', vr: 'PN', value: `${WORD}^Nested` },
+        ...privateBlock('0029'),
+        { tag: '00291080', vr: 'SQ', value: [[{ tag: '00100030', vr: 'DA', value: '19870218' }, ...privateBlock('0031')]] },
+      ],
+    ],
+  },
+  ...privateBlock('7FE1'),
+  // A curve, retired and still met.
+  { tag: '50000005', vr: 'US', value: 2 },
+  { tag: '50000020', vr: 'CS', value: 'ECG' },
+  { tag: '50002500', vr: 'LO', value: `${WORD} curve` },
+  { tag: '50003000', vr: 'OW', value: NUMBER },
+  // An overlay of 24 x 24 over the whole image (PS3.3 C.9.2).
+  { tag: '60000010', vr: 'US', value: 24 },
+  { tag: '60000011', vr: 'US', value: 24 },
+  { tag: '60000022', vr: 'LO', value: `${WORD} overlay` },
+  { tag: '60000040', vr: 'CS', value: 'G' },
+  { tag: '60000045', vr: 'LO', value: `${WORD} user` },
+  { tag: '60000050', vr: 'SS', value: [1, 1] },
+  { tag: '60000100', vr: 'US', value: 1 },
+  { tag: '60000102', vr: 'US', value: 0 },
+  { tag: '60001500', vr: 'LO', value: `${WORD} label` },
+  { tag: '60003000', vr: 'OW', value: OVERLAY_BITS },
+  { tag: 'FFFCFFFC', vr: 'OB', value: NUMBER },
+]
+const HIDING_PLACES = { others: OTHERS, preamble: new Uint8Array(Buffer.from(WORD.repeat(32))) }
 
 const UIDS: SyntheticDataset = {
   SOPInstanceUID: '1.2.826.0.1.3680043.77.1',
@@ -54,6 +151,18 @@ const source: SyntheticDataset = {
   OtherPatientIDsSequence: [{ PatientID: 'Zqx7Nested2', IssuerOfPatientID: 'Zqx7Nested3' }],
   ContributingEquipmentSequence: [{ InstitutionName: 'Zqx7Nested4', DeviceSerialNumber: 'Zqx7Nested5' }],
 }
+/** The image and its place alone. */
+const BARE: SyntheticDataset = {
+  SOPClassUID: source.SOPClassUID,
+  ...UIDS,
+  ConcatenationUID: undefined,
+  PatientID: source.PatientID,
+  IssuerOfPatientID: source.IssuerOfPatientID,
+  Modality: source.Modality,
+  PixelSpacing: source.PixelSpacing,
+  ImagePositionPatient: source.ImagePositionPatient,
+  ImageOrientationPatient: source.ImageOrientationPatient,
+}
 const pixels = Array.from({ length: 24 * 24 }, (_, i) => (i * 37) % 4096)
 
 describe('de-identified results', () => {
@@ -64,31 +173,83 @@ describe('de-identified results', () => {
   })
   afterAll(() => bundle.release())
 
-  async function resultsOf(more: SyntheticDataset, deidentification = clean): Promise<DicomResults> {
+  async function resultsOf(more: SyntheticDataset, deidentification: Deidentification | null = clean, file: Omit<SyntheticFile, 'dataset'> = HIDING_PLACES): Promise<DicomResults> {
+    return await resultsOfBytes(buildGray16(pixels, 24, { ...source, ...more }, file), deidentification)
+  }
+  async function resultsOfBytes(bytes: Uint8Array, deidentification: Deidentification | null): Promise<DicomResults> {
     const request = {
-      bytes: buildGray16(pixels, 24, { ...source, ...more }),
+      bytes,
       arrival: { door: 'folder', peer: null } as const,
       rules: { version: 1 as const, rules: [] },
       modelId: 'any',
       destinations: null,
       requestId: 'Zqx7Request',
       environment: { ...environment, deviceSerialNumber: 'Zqx7Device' },
-      deidentification,
+      ...(deidentification && { deidentification }),
     }
     const result = await processInstance(new Map([['any', bundle]]), request, 'attending 0.0.0')
     return result.kind === 'results' ? result : expect.fail('skipped')
   }
 
-  it('hold no text, no date, no UID and no digest of the source, whatever attribute it stood in', async () => {
-    expect(SEEDED.length).toBeGreaterThan(600)
+  const FORBIDDEN = [WORD, 'ZQX7', '1.2.826', '1987', '19331129', '112233', '223344', '087Y', '27182', '314159', '20260304']
+  const wordsIn = (bytes: Uint8Array): readonly string[] =>
+    FORBIDDEN.filter((word) => (['latin1', 'utf16le'] as const).some((encoding) => Buffer.from(bytes).includes(Buffer.from(word, encoding))))
+
+  it('hold nothing of the source, whatever attribute, private block, sequence, curve, overlay or preamble it stood in', async () => {
+    expect(SEEDED.length).toBeGreaterThan(3000)
+    expect(new Set(SEEDED.map((keyword) => KEYWORDS[keyword].slice(9))).size).toBeGreaterThan(25)
     const { objects } = await resultsOf({})
     expect(new Set(objects.map(({ kind }) => kind))).toEqual(new Set(['sc', 'seg', 'pm', 'sr', 'ko']))
-    const forbidden = ['Zqx7', '1.2.826', '1987', '19331129', '112233', '087Y', String(environment.createdAt).slice(0, 10).replaceAll('-', '')]
-    for (const { kind, bytes } of objects) {
-      for (const encoding of ['latin1', 'utf16le'] as const)
-        for (const word of forbidden) expect(Buffer.from(bytes).includes(Buffer.from(word, encoding)), `${word} in ${kind}`).toBe(false)
-    }
+    for (const { kind, bytes } of objects) expect([kind, wordsIn(bytes)]).toEqual([kind, []])
+    // The search finds what is there: with its identity left in, the same source shows.
+    const identified = await resultsOf({}, null)
+    for (const { kind, bytes } of identified.objects)
+      expect([kind, wordsIn(bytes)]).toEqual([kind, expect.arrayContaining([WORD, '1.2.826', '1987', '19331129', '112233', '087Y', '27182'])])
   })
+
+  it.skipIf(!hasPydicom)('hold no value of the source, as pydicom reads them (needs pydicom)', async () => {
+    const values = `sorted({str(v) for e in ds.iterall() if e.VR not in ("SQ", "OB", "OW", "OF") for v in (e.value if e.VM > 1 else [e.value])})`
+    const numbers = [NUMBER.buffer].flatMap((buffer) =>
+      [new Uint16Array(buffer), new Uint32Array(buffer), new Float32Array(buffer), new Float64Array(buffer)].flatMap((array) => [...array].map(String)),
+    )
+    const seeded = new Set([...Object.values(SEED_OF), ...numbers, ...Object.values(seeds), ...Object.values(UIDS), ...Object.values(DATES)].map(String))
+    const shown = async (deidentification: Deidentification | null): Promise<readonly string[]> => {
+      const { objects } = await resultsOf({}, deidentification)
+      const read = pydicomReadsEach(
+        objects.map(({ bytes }) => bytes),
+        values,
+      ) as string[][]
+      return [...new Set(read.flat())].filter((value) => seeded.has(value))
+    }
+    expect(await shown(clean)).toEqual([])
+    expect((await shown(null)).length).toBeGreaterThan(10)
+  })
+
+  it('are the same bytes whatever else the file holds; the pseudonym of its digest alone is another', async () => {
+    const [full, bare] = [await resultsOf({}), await resultsOfBytes(buildGray16(pixels, 24, BARE), clean)]
+    const ofKinds = ({ objects }: DicomResults, ...kinds: readonly string[]) =>
+      objects.filter(({ kind }) => kinds.includes(kind)).map(({ kind, map, bytes }) => [kind, map, Buffer.from(bytes).toString('base64')])
+    expect(ofKinds(full, 'seg', 'pm', 'ko')).toEqual(ofKinds(bare, 'seg', 'pm', 'ko'))
+    expect(ofKinds(full, 'sc')).not.toEqual(ofKinds(bare, 'sc'))
+    expect(await linesThatDiffer(full, bare)).toBeLessThan(20)
+  })
+
+  it('show nothing of an overlay in bits of the pixels that are not stored ones', async () => {
+    const twelve = { ...BARE, BitsStored: 12, HighBit: 11 }
+    const drawn = pixels.map((value, i) => value | (i % 3 === 0 ? 0x8000 : 0x1000))
+    const [plain, hidden] = [await resultsOfBytes(buildGray16(pixels, 24, twelve), clean), await resultsOfBytes(buildGray16(drawn, 24, twelve), clean)]
+    expect(await linesThatDiffer(plain, hidden)).toBeLessThan(20)
+  })
+
+  /** Rows of the panel, out of hundreds, in which two differ: the caption has a line with the image's digest, 16 pixels high. */
+  async function linesThatDiffer(...results: readonly [DicomResults, DicomResults]): Promise<number> {
+    const [a, b] = await Promise.all(results.map(async ({ objects }) => (await decodeImage(objects.find(({ kind }) => kind === 'sc')!.bytes, { frame: 1 })).image))
+    const [rows, columns] = [a!.facts.rows, a!.facts.columns]
+    expect([b!.facts.rows, b!.facts.columns]).toEqual([rows, columns])
+    expect(rows).toBeGreaterThan(200)
+    const line = (image: typeof a, row: number): string => image!.pixels.data.subarray(row * columns * 3, (row + 1) * columns * 3).join()
+    return Array.from({ length: rows }, (_, row) => line(a, row) !== line(b, row)).filter(Boolean).length
+  }
 
   it.each([
     [
@@ -175,19 +336,49 @@ describe('de-identified results', () => {
 describe('deidentifySource', () => {
   it('lets through what is listed and nothing else, also of what a code string might hide', () => {
     const { attributes, ...rest } = deidentifySource(
-      { ...sliceSource, modality: 'SMITH', sopClassUid: '1.2.826.7', lossyImageCompressionRatio: 'JANE', lossyImageCompressionMethod: 'DOE' },
+      {
+        ...sliceSource,
+        modality: 'SMITH',
+        sopClassUid: '1.2.826.7',
+        transferSyntaxUid: '1.2.840.10008.1.2.19870211',
+        lossyImageCompressionRatio: 'JANE',
+        lossyImageCompressionMethod: 'DOE',
+      },
       clean,
     )
     expect(rest).toMatchObject({
       modality: null,
       lossyImageCompressionRatio: null,
       lossyImageCompressionMethod: null,
+      transferSyntaxUid: '',
       specificCharacterSet: [],
       pixelSpacing: [0.5, 0.75],
       rows: 23,
     })
     expect(rest.sopClassUid).toMatch(/^2\.25\./)
     expect(attributes.map(({ tag }) => tag)).toEqual(['00100010', '00100020', '00120062', '00120063'])
+  })
+
+  it.each([
+    ['10.527', '10.53'],
+    ['10\\5.5', '10\\5.5'],
+    ['19870211', null],
+    ['10\\5551234567', null],
+    ['1e3', null],
+  ])('tells the compression ratio %s as %s: no more than a ratio needs', (lossyImageCompressionRatio, expected) => {
+    expect(deidentifySource({ ...sliceSource, lossyImageCompressionRatio }, clean).lossyImageCompressionRatio).toBe(expected)
+  })
+
+  it.each([
+    ['lossyImageCompressionMethod', 'ISO_15444_1', true],
+    ['lossyImageCompressionMethod', 'ISO_10918_1\\ISO_14495_1', true],
+    ['lossyImageCompressionMethod', 'ISO_19870211', false],
+    ['sopClassUid', '1.2.840.10008.5.1.4.1.1.77.1.5.1', true],
+    ['sopClassUid', '1.2.840.10008.5.1.4.1.1.19870211', false],
+    ['sopClassUid', '1.2.840.10008.19870211', false],
+    ['transferSyntaxUid', '1.2.840.10008.1.2.4.90', true],
+  ] as const)('lets %s %s through: %s', (field, value, isKept) => {
+    expect(deidentifySource({ ...sliceSource, [field]: value }, clean)[field] === value).toBe(isKept)
   })
 
   it('gives images of one patient one pseudonym, others another, and one without a number that of the study', () => {
@@ -201,6 +392,20 @@ describe('deidentifySource', () => {
   it('refuses a key that could be guessed', () => {
     expect(() => checkDeidentification({ key: Buffer.from('short'), pixelsAreClean: true })).toThrow(expect.objectContaining({ code: 'parameter-invalid' }))
     expect(() => checkDeidentification(clean)).not.toThrow()
+  })
+
+  it("leaves out of an answer what the file calls its modality where that is none, and a problem's words", () => {
+    const prediction = predictionOf({ rows: 23, columns: 38, modality: 'SMITH' })
+    const finding = { check: 'modality', verdict: 'not-checked', detail: '', value: 'SMITH', distance: null, unusualAbove: null, outOfScopeAbove: null } as const
+    const inputCheck = { verdict: 'not-checked', reasons: [], findings: [finding, { ...finding, value: 'CT' }], statistics: { saturatedShare: 0, entropyBits: 0 } } as const
+    const told = deidentifyPrediction({ ...prediction, inputCheck }, clean)
+    expect(JSON.stringify([told.input, told.inputCheck])).not.toContain('SMITH')
+    expect(told.inputCheck?.findings.map(({ value }) => value)).toEqual([null, 'CT'])
+    expect(deidentifyProblem({ code: 'image-out-of-scope', detail: 'the modality is SMITH', facts: { modality: 'SMITH' } })).toEqual({
+      code: 'image-out-of-scope',
+      detail: 'the detail is left out of a de-identified export',
+      facts: {},
+    })
   })
 
   it('never draws burned-in pixels on the word of anyone', () => {

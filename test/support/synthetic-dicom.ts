@@ -9,6 +9,14 @@ import { KEYWORDS, type Keyword } from '../../src/dicom/keywords.ts'
 export type SyntheticValue = string | number | readonly number[] | Uint8Array | readonly SyntheticDataset[]
 export type SyntheticDataset = { readonly [K in Keyword]?: SyntheticValue | undefined }
 
+/** An element that no keyword names: private, of a curve or an overlay, or in a value representation of a test's choice. An item's elements may be more of them. */
+export interface SyntheticElement {
+  /** Eight upper-case hexadecimal digits. */
+  readonly tag: string
+  readonly vr: string
+  readonly value: Exclude<SyntheticValue, readonly SyntheticDataset[]> | readonly (readonly SyntheticElement[])[]
+}
+
 export interface Encapsulated {
   readonly offsets: readonly number[]
   readonly fragments: readonly Uint8Array[]
@@ -17,6 +25,7 @@ export interface Encapsulated {
 export interface SyntheticFile {
   readonly transferSyntaxUid?: string
   readonly dataset: SyntheticDataset
+  readonly others?: readonly SyntheticElement[]
   /** Replaces a native PixelData. */
   readonly encapsulated?: Encapsulated
   /** VR of PixelData, OW where nothing is said. */
@@ -52,11 +61,11 @@ export const IMAGE: SyntheticDataset = {
   PixelRepresentation: 0,
 }
 
-export function buildPart10({ transferSyntaxUid = EXPLICIT, dataset, encapsulated, pixelVr = 'OW', preamble = new Uint8Array(128) }: SyntheticFile): Uint8Array {
+export function buildPart10({ transferSyntaxUid = EXPLICIT, dataset, others = [], encapsulated, pixelVr = 'OW', preamble = new Uint8Array(128) }: SyntheticFile): Uint8Array {
   const encoding: Encoding = { explicitVr: transferSyntaxUid !== IMPLICIT, bigEndian: transferSyntaxUid === BIG_ENDIAN, pixelVr }
   const meta = encodeElement('00020010', 'UI', transferSyntaxUid, { explicitVr: true, bigEndian: false, pixelVr })
   const pixels = encapsulated === undefined ? Buffer.alloc(0) : encodeEncapsulated(encapsulated)
-  const body = Buffer.concat([encodeDataset(dataset, encoding), pixels])
+  const body = Buffer.concat([encodeElements([...toElements(dataset), ...others], encoding), pixels])
   const encoded = transferSyntaxUid === DEFLATED ? deflateRawSync(body) : body
   return new Uint8Array(Buffer.concat([preamble, Buffer.from('DICM'), meta, encoded]))
 }
@@ -78,16 +87,26 @@ export function words(values: readonly number[], bigEndian = false): Uint8Array 
   return new Uint8Array(bytes)
 }
 
-function encodeDataset(dataset: SyntheticDataset, encoding: Encoding): Buffer {
+function toElements(dataset: SyntheticDataset): SyntheticElement[] {
   const entries = Object.entries(dataset) as [Keyword, SyntheticValue | undefined][]
-  const sorted = entries.map(([keyword, value]) => ({ tag: KEYWORDS[keyword].slice(0, 8), vrs: KEYWORDS[keyword].slice(9), value })).sort((a, b) => (a.tag < b.tag ? -1 : 1))
-  return Buffer.concat(sorted.flatMap(({ tag, vrs, value }) => (value === undefined ? [] : [encodeElement(tag, vrs, value, encoding)])))
+  return entries.flatMap(([keyword, value]) => {
+    if (value === undefined) return []
+    const isItems = Array.isArray(value) && value.some((item) => typeof item === 'object')
+    const own = isItems ? (value as readonly SyntheticDataset[]).map(toElements) : (value as Exclude<SyntheticValue, readonly SyntheticDataset[]>)
+    return [{ tag: KEYWORDS[keyword].slice(0, 8), vr: KEYWORDS[keyword].slice(9), value: own }]
+  })
+}
+
+/** In the order of their tags. */
+function encodeElements(elements: readonly SyntheticElement[], encoding: Encoding): Buffer {
+  const sorted = elements.toSorted((a, b) => (a.tag < b.tag ? -1 : 1))
+  return Buffer.concat(sorted.map(({ tag, vr, value }) => encodeElement(tag, vr, value, encoding)))
 }
 
 /** The dictionary's choices between two representations, made for an unsigned image. */
 const SPELLED_OUT: Readonly<Record<string, string>> = { xs: 'US', lt: 'OW', ox: 'OW', up: 'UL' }
 
-function encodeElement(tag: string, vrs: string, value: SyntheticValue, encoding: Encoding): Buffer {
+function encodeElement(tag: string, vrs: string, value: SyntheticElement['value'], encoding: Encoding): Buffer {
   const vr = tag === '7FE00010' ? encoding.pixelVr : (SPELLED_OUT[vrs] ?? vrs)
   const bytes = pad(encodeValue(vr, value, encoding), vr)
   const { explicitVr, bigEndian } = encoding
@@ -102,11 +121,11 @@ function encodeElement(tag: string, vrs: string, value: SyntheticValue, encoding
   return Buffer.concat([head, bytes])
 }
 
-function encodeValue(vr: string, value: SyntheticValue, encoding: Encoding): Buffer {
+function encodeValue(vr: string, value: SyntheticElement['value'], encoding: Encoding): Buffer {
   if (typeof value === 'string') return Buffer.from(value, 'latin1')
   if (value instanceof Uint8Array) return Buffer.from(value)
   if (typeof value === 'number') return encodeNumbers(vr, [value], encoding)
-  if (vr === 'SQ') return Buffer.concat((value as readonly SyntheticDataset[]).map((item) => encodeItem(item, encoding)))
+  if (vr === 'SQ') return Buffer.concat((value as readonly (readonly SyntheticElement[])[]).map((item) => encodeItem(item, encoding)))
   return encodeNumbers(vr, value as readonly number[], encoding)
 }
 
@@ -120,8 +139,8 @@ function encodeNumbers(vr: string, values: readonly number[], { bigEndian }: Enc
   return bytes
 }
 
-function encodeItem(item: SyntheticDataset, encoding: Encoding): Buffer {
-  const body = encodeDataset(item, encoding)
+function encodeItem(item: readonly SyntheticElement[], encoding: Encoding): Buffer {
+  const body = encodeElements(item, encoding)
   const head = Buffer.alloc(8)
   writeWord(head, 0xfffe, 0, encoding.bigEndian)
   writeWord(head, 0xe000, 2, encoding.bigEndian)
