@@ -62,6 +62,8 @@ export interface ExplanationMap {
   readonly confidence: Tensor | null
   /** The same for each head of `heads`, [head, gridHeight, gridWidth]. */
   readonly headConfidence: Tensor | null
+  /** How much of each patch lies in each of `communities`, [community, gridHeight, gridWidth], sums to 1 over communities; of communities of the image alone. Absent from maps that were kept before it was. */
+  readonly memberships?: Tensor
   readonly communities: readonly CommunityFacts[]
   /** Numbers that belong to the map: a residual, a sum, a count of nodes. */
   readonly numbers: Readonly<Record<string, number>>

@@ -86,8 +86,8 @@ export interface ResultsRequest {
   readonly environment: ResultEnvironment
 }
 
-/** 'gray16' is the values in 16-bit gray, a PNG alone. */
-export type MapStyle = 'overlay' | 'heat' | 'panel' | 'gray16'
+/** 'memberships' is one small picture a community, 'gray16' the values in 16-bit gray: PNGs alone. */
+export type MapStyle = 'overlay' | 'heat' | 'panel' | 'memberships' | 'gray16'
 export type MapFormat = 'png' | 'svg' | 'npy' | 'json'
 
 /** How one map is drawn; each field is a query parameter of the API. */

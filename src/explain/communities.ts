@@ -74,6 +74,7 @@ function communityMap(context: MapContext, name: string, title: string, membersh
     heads: perHead.labels,
     confidence: tensorOf(found.confidence, [height, width]),
     headConfidence: perHead.confidence,
+    memberships: tensorOf(found.memberships, [found.count, height, width]),
     communities: found.facts,
     unit: 'label',
     method: methodText(manifest, memberships.length),

@@ -14,7 +14,9 @@ export interface ImageCommunities {
   /** The community of every patch, by descending share from 0. */
   readonly labels: Int32Array
   readonly count: number
-  /** [patch]: part of a patch's co-membership that lies in its own community, each community weighing the same. */
+  /** [community, patch]: part of a patch's co-membership that lies in each community, each weighing the same; sums to 1 over communities. */
+  readonly memberships: Float32Array
+  /** [patch]: the membership of each patch in its own community. */
   readonly confidence: Float32Array
   readonly facts: readonly CommunityFacts[]
   /** Mean silhouette width of the labelling; null for one community. */
@@ -68,10 +70,12 @@ export function imageCommunities(alike: Float64Array): ImageCommunities {
   const raw = bestCut(distance, patches)
   const labels = orderByShare(raw.labels, raw.count)
   const shares = sharesOf(labels, raw.count)
+  const memberships = membershipsOf(alike, labels, raw.count)
   return {
     labels,
     count: raw.count,
-    confidence: confidenceOf(alike, labels, raw.count),
+    memberships,
+    confidence: Float32Array.from(labels, (own, patch) => memberships[own * patches + patch] ?? 0),
     facts: shares.map((share, index) => ({ index, share, deltaLogit: null, shapley: null })),
     silhouette: raw.silhouette,
   }
@@ -126,18 +130,24 @@ export function sharesOf(labels: ArrayLike<number>, count: number): number[] {
   return sizes.map((size) => size / labels.length)
 }
 
-function confidenceOf(alike: Float64Array, labels: Int32Array, count: number): Float32Array {
+/** [community, patch]: the mean co-membership of a patch with each community's patches, over the sum of these means. */
+function membershipsOf(alike: Float64Array, labels: Int32Array, count: number): Float32Array {
   const patches = labels.length
   const sizes = sharesOf(labels, count).map((share) => Math.round(share * patches))
-  return Float32Array.from(labels, (own, patch) => {
-    const means = new Float64Array(count)
+  const memberships = new Float32Array(count * patches)
+  const means = new Float64Array(count)
+  for (let patch = 0; patch < patches; patch++) {
+    means.fill(0)
     for (let other = 0; other < patches; other++) {
       const label = labels[other] ?? 0
       means[label] = (means[label] ?? 0) + (alike[patch * patches + other] ?? 0) / (sizes[label] ?? 1)
     }
     const total = means.reduce((sum, value) => sum + value, 0)
-    return total > 0 ? (means[own] ?? 0) / total : 1 / count
-  })
+    means.forEach((mean, community) => {
+      memberships[community * patches + patch] = total > 0 ? mean / total : 1 / count
+    })
+  }
+  return memberships
 }
 
 /** Each token's loadings over their sum, so that they can be read beside memberships: [head, token, community]. Rows of zeros become uniform. */

@@ -52,19 +52,20 @@ function rangeText(range: MapRange | null): string {
 }
 
 /** The strip's lines below the notice. */
-export function stripLines({ caption, map }: RenderRequest, look: MapLook): readonly string[] {
+export function stripLines({ caption, map, options }: RenderRequest, look: MapLook): readonly string[] {
   return [
     `${caption.modelId}  version ${caption.modelVersion}  graph ${caption.graphSha256.slice(0, 8)}  image ${caption.inputSha256.slice(0, 8)}`,
     classLine(caption.predictedClass),
     `${map.title}: ${placeText(map, look)}, ${map.role}`,
     `Method: ${map.method}`,
-    ...valueLines(look),
+    ...valueLines(options, look),
     ...(map.notes.length === 0 ? [] : [`Notes: ${map.notes.join('; ')}`]),
     `${caption.createdAt}  request ${caption.requestId}`,
   ]
 }
 
-function valueLines(look: MapLook): readonly string[] {
+function valueLines({ style, alpha }: RenderOptions, look: MapLook): readonly string[] {
+  if (style === 'memberships') return [`Colors: ${look.colormap}, opacity 0 to ${alpha} for memberships 0 to 1; percent of the patches whose strongest community it is`]
   if (look.colormap === 'gray') return [`Gray values: ${grayMeaning(look)}`]
   return look.range === null ? [] : [`Colors: ${look.colormap}, ${toShortText(look.range.min)} to ${toShortText(look.range.max)} ${look.map.unit}`]
 }

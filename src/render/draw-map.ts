@@ -192,7 +192,8 @@ function blendLabels({ pixels, width }: Raster, { view, patches, borders }: Plac
   }
 }
 
-function hatchOutside(raster: Raster, view: View, alpha: number): void {
+/** Stripes over what the network did not see; none at alpha 0. */
+export function hatchOutside(raster: Raster, view: View, alpha: number): void {
   if (alpha === 0) return
   for (let y = 0; y < raster.height; y++) {
     const isRowInView = y >= view.top && y < view.bottom

@@ -5,6 +5,7 @@ import { canvasFor } from './canvas.ts'
 import { stripLines, textChunks } from './caption.ts'
 import { addGrayStrip, drawGray, toBigEndian, toGrayLook } from './draw-gray16.ts'
 import { drawHeat, drawOverlay } from './draw-map.ts'
+import { drawMemberships } from './draw-memberships.ts'
 import { drawPanel } from './draw-panel.ts'
 import { addStrip } from './draw-strip.ts'
 import { encodeSvg } from './draw-svg.ts'
@@ -19,13 +20,13 @@ import type { Raster } from './raster.ts'
  * The file of one map.
  *
  * A PNG of size 'source' has the source's rows x columns pixels and no text among them: captions are in its text chunks.
- * The panel, and an overlay or heat map with `strip`, carry the strip outside the image.
+ * The panel and the pictures of memberships, and an overlay or heat map with `strip`, carry the strip outside the image.
  * Throws: "parameter-invalid" naming alpha, head, colormap, size or style.
  */
 export async function renderMap(request: RenderRequest): Promise<RenderedMap> {
   const { map, options } = request
   if (!(options.alpha >= 0 && options.alpha <= 1)) throw new Problem('parameter-invalid', 'alpha must be 0 to 1', { parameter: 'alpha' })
-  if (options.style === 'gray16') checkGray(options)
+  checkStyle(options)
   const look = chooseLook(map, options)
   switch (options.format) {
     case 'png':
@@ -43,16 +44,18 @@ function drawPng(request: RenderRequest, look: MapLook): Promise<Uint8Array> {
   const { display, placement, options } = request
   const texts = textChunks(request, look)
   if (options.style === 'panel') return toPng(drawPanel(request), texts)
+  if (options.style === 'memberships') return toPng(drawMemberships(request, look), texts)
   if (options.style === 'gray16') return grayPng(request, toGrayLook(look))
   const canvas = canvasFor(options.size, display, placement, look.grid)
   if (options.strip === true) return toPng(addStrip(pictureOf(request, look, canvas), look, stripLines(request, look)), texts)
   return options.style === 'overlay' ? toPng(drawOverlay(display, placement, look, canvas, options.alpha), texts) : heatPng(request, look, canvas, texts)
 }
 
-/** Throws: "parameter-invalid" for what 16-bit gray can't be. */
-function checkGray({ format, colormap }: RenderRequest['options']): void {
-  if (format === 'svg') throw new Problem('parameter-invalid', 'the style gray16 is a PNG', { parameter: 'style' })
-  if (colormap !== null) throw new Problem('parameter-invalid', 'the style gray16 has no color map', { parameter: 'colormap' })
+/** Throws: "parameter-invalid" for what a style can't be. */
+function checkStyle({ format, style, colormap }: RenderRequest['options']): void {
+  if (style !== 'gray16' && style !== 'memberships') return
+  if (format === 'svg') throw new Problem('parameter-invalid', `the style ${style} is a PNG`, { parameter: 'style' })
+  if (style === 'gray16' && colormap !== null) throw new Problem('parameter-invalid', 'the style gray16 has no color map', { parameter: 'colormap' })
 }
 
 function grayPng(request: RenderRequest, look: MapLook): Promise<Uint8Array> {

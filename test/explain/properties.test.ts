@@ -134,6 +134,23 @@ describe('the communities of an image', () => {
     expect(Math.min(...found.confidence)).toBe(1)
   })
 
+  it('state how much of each patch lies in each, worked by hand', () => {
+    // Four patches in one head of two communities: two of the first, one of the second, one mixed.
+    const z = [1, 0, 1, 0, 1, 0, 0, 1, 0.25, 0.75] // the class token's row comes first
+    const found = communitiesIn({ membership: tensorOf(Float32Array.from(z), [1, 1, 5, 2]) }, layoutOf(2, 2, 1))!
+    expect([...found.labels]).toEqual([0, 0, 1, 1])
+    // The mixed patch: mean of z_i . z_j is 0.25 with the first two, (0.75 + 0.625) / 2 with the others.
+    const mixed = 0.25 / (0.25 + 0.6875)
+    const pure = 1 / (1 + 0.125)
+    // The third: 0 with both of the first, (1 + 0.75) / 2 with its own.
+    const expected = [pure, pure, 0, mixed]
+    expected.forEach((value, patch) => {
+      expect(found.memberships[patch]).toBeCloseTo(value, 6)
+    })
+    for (let patch = 0; patch < 4; patch++) expect(found.memberships[patch]! + found.memberships[4 + patch]!).toBeCloseTo(1, 6)
+    expect([...found.confidence]).toEqual([found.memberships[0], found.memberships[1], found.memberships[6], found.memberships[7]])
+  })
+
   it('do not change when a head renames its communities', () => {
     fc.assert(
       fc.property(positive, fc.shuffledSubarray([0, 1, 2, 3], { minLength: 4 }), (raw, order) => {

@@ -251,6 +251,68 @@ describe('renderMap', () => {
     expect(Array.from({ length: 16 }, (_, i) => one.readFloatLE(128 + 4 * i))).toEqual([...at(heads, 1).data])
   })
 
+  describe('of memberships', () => {
+    const rows = 40
+    const columns = 60
+    // 2 x 2 patches, three communities; the second lies nowhere.
+    const memberships = tensorOf(Float32Array.of(1, 0.25, 0, 0, 0, 0, 0, 0, 0, 0.75, 1, 1), [3, 2, 2])
+    const map = labelMapOf(
+      gridOf(2, 2, (row, column) => (row + column === 0 ? 0 : 2)),
+      {
+        memberships,
+        communities: [0.25, 0, 0.75].map((share, index) => ({ index, share, deltaLogit: null, shapley: null })),
+      },
+    )
+    const request = (options: Partial<RenderRequest['options']> = {}): RenderRequest =>
+      requestOf(map, displayOf(rows, columns), wholePlacement(rows, columns), { style: 'memberships', size: 60, ...options })
+    // A cell is as wide as its title, 120 pixels, and 12 from the next; pictures begin below a line of 24.
+    const inCell = (place: number, x: number, y: number): [number, number] => [12 + place * 132 + x, 12 + 24 + y]
+
+    it('shows the image and a picture a community, colored as strongly as a patch belongs to it', async () => {
+      const picture = await drawn(request({ alpha: 0.5 }))
+      const image = displayOf(rows, columns).pixels
+      const corners = [
+        [0, 0],
+        [columns - 1, 0],
+        [0, rows - 1],
+        [columns - 1, rows - 1],
+      ] as const
+      for (const [corner, [x, y]] of corners.entries()) {
+        const gray = image[y * columns + x]!
+        expect(pixel(picture, ...inCell(0, x, y))).toEqual([gray, gray, gray])
+        for (const community of [0, 1, 2]) {
+          const opacity = 0.5 * memberships.data[4 * community + corner]!
+          const expected = LABEL_COLORS[community]!.map((value) => Math.floor((1 - opacity) * gray + opacity * value + 0.5))
+          expect(pixel(picture, ...inCell(1 + community, x, y))).toEqual(expected)
+        }
+      }
+    })
+
+    it("gives every community its label's color, and says in the strip what opacity means", async () => {
+      const { bytes } = await renderMap(request())
+      const picture = await decode(bytes)
+      for (const community of [0, 1, 2]) expect(pixel(picture, 12 + (1 + community) * 132 + 8, 12 + 8)).toEqual([...LABEL_COLORS[community]!])
+      expect(picture.height).toBeGreaterThan(12 + 24 + rows + 12 + 60)
+    })
+
+    it('starts a second row after five pictures', async () => {
+      const eight = tensorOf(new Float32Array(8 * 4).fill(1 / 8), [8, 2, 2])
+      const communities = Array.from({ length: 8 }, (_, index) => ({ index, share: 1 / 8, deltaLogit: null, shapley: null }))
+      const many = await drawn({ ...request(), map: { ...map, memberships: eight, communities } })
+      expect(many.width).toBe(12 + 5 * 132)
+      // The ninth picture, the eighth community's, has the last color.
+      expect(pixel(many, 12 + 3 * 132 + 8, 12 + (24 + rows + 12) + 8)).toEqual([...LABEL_COLORS[7]!])
+    })
+
+    it.each([
+      ['style', { map: mapOf(ramp) }, {}],
+      ['style', {}, { format: 'svg' as const }],
+      ['head', { map: { ...map, heads: tensorOf(new Float32Array(4), [1, 2, 2]) } }, { head: 0 }],
+    ])('refuses a %s that it can not have', async (parameter, given, options) => {
+      await expect(renderMap({ ...request(options), ...given })).rejects.toMatchObject({ code: 'parameter-invalid', facts: { parameter } })
+    })
+  })
+
   describe('in 16-bit gray', () => {
     const signed = mapOf(
       gridOf(3, 5, (row, column) => (row * 5 + column - 7) / 1000),
