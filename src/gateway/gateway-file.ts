@@ -69,6 +69,7 @@ const worklistSchema = z.strictObject({
   label: z.string().min(1).max(64),
   pollSeconds: seconds(3600).default(5),
   inputArchive: name.optional(),
+  dialect: z.enum(['standard', 'dcm4chee']).default('standard'),
   model: z.string().min(1).max(128).optional(),
   destinations: z.array(name).min(1).optional(),
 })
@@ -144,28 +145,29 @@ export async function readGatewayFile(path: string, models: readonly string[]): 
     watch: data.watch.map((watch) => ({ name: watch.name, folder: resolve(folder, watch.folder), pollMs: watch.pollSeconds * 1000 })),
     archives,
     destinations: data.archives.map(toDestination),
-    worklists: toWorklists(data.worklists, archives, models),
+    worklists: toWorklists(data, archives, models),
     maxQueued: data.maxQueued,
     maxObjectBytes: data.maxObjectMegabytes * 1024 * 1024,
     retentionMs: data.retentionHours * 3_600_000,
   }
 }
 
-function toWorklists(worklists: readonly z.infer<typeof worklistSchema>[], archives: readonly Peer[], models: readonly string[]): readonly WorklistSettings[] {
+function toWorklists({ worklists, aeTitle }: z.infer<typeof fileSchema>, archives: readonly Peer[], models: readonly string[]): readonly WorklistSettings[] {
   if (new Set(worklists.map(({ name }) => name)).size < worklists.length) throw invalid('two worklists have the same name')
   const known = (name: string, place: string): Peer => {
     const peer = archives.find((archive) => archive.name === name)
     if (peer === undefined) throw invalid(`at ${place}: no archive has this name`)
     return peer
   }
-  return worklists.map(({ name, archive, label, pollSeconds, inputArchive = archive, model = null, destinations = null }, index) => {
+  return worklists.map(({ name, archive, label, pollSeconds, inputArchive = archive, dialect, model = null, destinations = null }, index) => {
     const place = `worklists.${index}`
     const peer = known(archive, `${place}.archive`)
     if (peer.kind !== 'dicomweb') throw invalid(`at ${place}.archive: a worklist is asked by DICOMweb`)
     known(inputArchive, `${place}.inputArchive`)
     for (const destination of destinations ?? []) known(destination, `${place}.destinations`)
     if (model !== null && !models.includes(model)) throw invalid(`at ${place}.model: there is no such model`)
-    return { name, peer, label, pollMs: pollSeconds * 1000, inputArchive, modelId: model, destinations }
+    const origin = dialect === 'dcm4chee' ? { ...peer, requester: aeTitle } : peer
+    return { name, peer: origin, label, pollMs: pollSeconds * 1000, inputArchive, modelId: model, destinations }
   })
 }
 

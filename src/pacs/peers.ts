@@ -21,6 +21,11 @@ export interface DicomwebPeer {
   readonly tls: PeerTls | null
   /** Of one request, from its beginning to the end of its answer. */
   readonly timeoutMs: number
+  /**
+   * Our AE title, where the peer's worklist speaks as dcm4chee does: the address of a workitem's state ends in the title (`/workitems/{uid}/state/{requester}`; in
+   * PS3.18 section 11.7 it does not), and a dataset is sent as an object by itself, not as the one of an array (PS3.18 section F.2.1).
+   */
+  readonly requester?: string
 }
 
 export interface DimsePeer {

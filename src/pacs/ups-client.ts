@@ -90,7 +90,7 @@ export async function isOurs(peer: DicomwebPeer, uid: string, transactionUid: st
 
 /** 0 to 100. Throws "pacs-unreachable", "pacs-refused". */
 export async function reportProgress(peer: DicomwebPeer, uid: string, transactionUid: string, percent: number, signal?: AbortSignal): Promise<void> {
-  const progress = { '00741002': sequence([{ '00741004': { vr: 'DS', Value: [String(Math.round(percent))] } }]) }
+  const progress = { '00741002': sequence([{ '00741004': { vr: 'DS', Value: [Math.round(percent)] } }]) }
   await update(peer, uid, transactionUid, progress, signal)
 }
 
@@ -141,7 +141,8 @@ function outputsBySeries(outputs: readonly OutputReference[]): object[] {
 }
 
 function changeState(peer: DicomwebPeer, uid: string, transactionUid: string, state: 'IN PROGRESS' | 'COMPLETED' | 'CANCELED', signal?: AbortSignal): Promise<PeerAnswer> {
-  return send(peer, 'PUT', ['workitems', uid, 'state'], { '00081195': { vr: 'UI', Value: [transactionUid] }, '00741000': { vr: 'CS', Value: [state] } }, {}, signal)
+  const path = ['workitems', uid, 'state', ...(peer.requester === undefined ? [] : [peer.requester])]
+  return send(peer, 'PUT', path, { '00081195': { vr: 'UI', Value: [transactionUid] }, '00741000': { vr: 'CS', Value: [state] } }, {}, signal)
 }
 
 async function update(peer: DicomwebPeer, uid: string, transactionUid: string, dataset: object, signal?: AbortSignal): Promise<void> {
@@ -160,7 +161,13 @@ async function send(
 ): Promise<PeerAnswer> {
   const answer = await requestPeer(
     peer,
-    { method, path, query, headers: { 'Content-Type': 'application/dicom+json', Accept: 'application/dicom+json' }, body: Buffer.from(JSON.stringify([dataset])) },
+    {
+      method,
+      path,
+      query,
+      headers: { 'Content-Type': 'application/dicom+json', Accept: 'application/dicom+json' },
+      body: Buffer.from(JSON.stringify(peer.requester === undefined ? [dataset] : dataset)),
+    },
     signal,
   )
   await readBody(answer, MAX_ANSWER_BYTES)

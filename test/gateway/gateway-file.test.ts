@@ -34,7 +34,10 @@ describe('readGatewayFile', () => {
         { ...web, authentication: { kind: 'basic', user: 'u', passwordFile: 'password' }, tls: { keyFile: 'key.pem' } },
         { kind: 'dimse', name: 'old', host: '10.0.0.1', port: 104, aeTitle: 'OLD PACS', delivery: { retryLimit: 3 } },
       ],
-      worklists: [{ name: 'ai', archive: 'pacs', label: 'attending', inputArchive: 'old', model: 'm', destinations: ['old'] }],
+      worklists: [
+        { name: 'ai', archive: 'pacs', label: 'attending', inputArchive: 'old', model: 'm', destinations: ['old'] },
+        { name: 'dcm4chee', archive: 'pacs', label: 'attending', dialect: 'dcm4chee' },
+      ],
     })
     expect(await readGatewayFile(path, ['m'])).toEqual({
       aeTitle: 'ATTENDING',
@@ -65,6 +68,15 @@ describe('readGatewayFile', () => {
           inputArchive: 'old',
           modelId: 'm',
           destinations: ['old'],
+        },
+        {
+          name: 'dcm4chee',
+          peer: expect.objectContaining({ name: 'pacs', requester: 'ATTENDING' }),
+          label: 'attending',
+          pollMs: 5000,
+          inputArchive: 'pacs',
+          modelId: null,
+          destinations: null,
         },
       ],
       maxQueued: 10_000,

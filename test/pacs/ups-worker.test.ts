@@ -130,6 +130,17 @@ describe('the worker of a UPS worklist', () => {
     expect(item.state).toBe('CANCELED')
   })
 
+  it('says who it is in the address of the state where the origin server wants it there, and nowhere else', async () => {
+    const item = origin.add('1.2.3', 'attending', [input('1.2.1', '1.2.2')])
+    const peer = { ...settings.peer, requester: 'ATTENDING' }
+    await expect(claimWorkitem(peer, '1.2.3', '1.2')).rejects.toMatchObject({ code: 'pacs-refused' })
+    origin.requesters = []
+    await expect(claimWorkitem(settings.peer, '1.2.3', '1.2')).rejects.toMatchObject({ code: 'pacs-refused' })
+    start({ peer })
+    await expect.poll(() => item.state).toBe('COMPLETED')
+    expect(origin.requesters).toEqual(['ATTENDING', 'ATTENDING'])
+  })
+
   it('finds nothing in an empty worklist and nothing under a UID that is none', async () => {
     expect(await findWorkitems(settings.peer, 'attending', 'SCHEDULED', 10)).toEqual([])
     origin.add('../../1', 'attending', [])

@@ -17,6 +17,10 @@ export class UpsOriginServer {
   readonly workitems = new Map<string, HeldWorkitem>()
   /** Answered with 503 while above 0. */
   failures = 0
+  /** Below it the services lie. */
+  root = ''
+  /** As dcm4chee: a state lies at `/state/{requester}`, its requesters are noted, a dataset is an object and its decimal strings are numbers. As PS3.18 has it where null. */
+  requesters: string[] | null = null
   readonly #server: Server = createServer((request, response) => {
     void this.#answer(request).then(({ status, body }) =>
       response.writeHead(status, { 'Content-Type': 'application/dicom+json' }).end(body === undefined ? undefined : JSON.stringify(body)),
@@ -25,7 +29,7 @@ export class UpsOriginServer {
 
   async listen(): Promise<string> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}${this.root}`
   }
 
   close(): void {
@@ -48,11 +52,16 @@ export class UpsOriginServer {
       return { status: 503 }
     }
     const url = new URL(request.url ?? '/', 'http://origin')
-    const [, , uid, part] = url.pathname.split('/')
+    if (!url.pathname.startsWith(`${this.root}/workitems`)) return { status: 404 }
+    const [, , uid, part, ...rest] = url.pathname.slice(this.root.length).split('/')
+    if (part === 'state' && rest.length !== (this.requesters === null ? 0 : 1)) return { status: 405 }
+    this.requesters?.push(...rest)
     if (request.method === 'GET') return this.#search(url.searchParams)
     const item = this.workitems.get(decodeURIComponent(uid ?? ''))
     if (item === undefined) return { status: 404 }
-    const [dataset] = JSON.parse(Buffer.concat(chunks).toString()) as [Dataset]
+    const sent: unknown = JSON.parse(Buffer.concat(chunks).toString())
+    if (Array.isArray(sent) !== (this.requesters === null) || JSON.stringify(sent).includes('"vr":"DS","Value":["')) return { status: 400 }
+    const [dataset] = [sent].flat() as [Dataset]
     return part === 'state' ? this.#change(item, dataset) : this.#update(item, dataset, url.searchParams.get('transaction'))
   }
 
