@@ -32,8 +32,9 @@ async function freePort(): Promise<number> {
  * A started archive that answers.
  *
  * modalities  names of AE title, host and port that it may move objects to
+ * root        below which its DICOMweb services lie, slashes at both ends
  */
-export async function startOrthanc(modalities: Readonly<Record<string, readonly [string, string, number]>> = {}): Promise<Orthanc> {
+export async function startOrthanc(modalities: Readonly<Record<string, readonly [string, string, number]>> = {}, root = '/dicom-web/'): Promise<Orthanc> {
   const folder = mkdtempSync(join(tmpdir(), 'attending-orthanc-'))
   const [httpPort, dicomPort] = [await freePort(), await freePort()]
   const settings = {
@@ -50,7 +51,7 @@ export async function startOrthanc(modalities: Readonly<Record<string, readonly 
     DicomAlwaysAllowMove: true,
     DicomModalities: modalities,
     Plugins: [DICOMWEB_PLUGIN],
-    DicomWeb: { Enable: true, Root: '/dicom-web/' },
+    DicomWeb: { Enable: true, Root: root },
   }
   writeFileSync(join(folder, 'orthanc.json'), JSON.stringify(settings))
   const child = spawn(PROGRAM, [join(folder, 'orthanc.json')], { stdio: 'ignore' })

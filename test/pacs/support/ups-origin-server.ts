@@ -57,12 +57,20 @@ export class UpsOriginServer {
     if (part === 'state' && rest.length !== (this.requesters === null ? 0 : 1)) return { status: 405 }
     this.requesters?.push(...rest)
     if (request.method === 'GET') return this.#search(url.searchParams)
+    if (uid === undefined) return this.#create(url.searchParams.get('workitem'), JSON.parse(Buffer.concat(chunks).toString()) as Dataset)
     const item = this.workitems.get(decodeURIComponent(uid ?? ''))
     if (item === undefined) return { status: 404 }
     const sent: unknown = JSON.parse(Buffer.concat(chunks).toString())
     if (Array.isArray(sent) !== (this.requesters === null) || JSON.stringify(sent).includes('"vr":"DS","Value":["')) return { status: 400 }
     const [dataset] = [sent].flat() as [Dataset]
     return part === 'state' ? this.#change(item, dataset) : this.#update(item, dataset, url.searchParams.get('transaction'))
+  }
+
+  /** PS3.18 section 11.4, with dcm4chee's name for the parameter. */
+  #create(uid: string | null, dataset: Dataset): { status: number } {
+    if (uid === null || this.workitems.has(uid) || dataset['00741000']?.Value?.[0] !== 'SCHEDULED') return { status: 409 }
+    this.add(uid, String(dataset['00741204']?.Value?.[0]), (dataset['00404021']?.Value ?? []) as object[])
+    return { status: 201 }
   }
 
   #search(query: URLSearchParams): { status: number; body?: unknown } {
