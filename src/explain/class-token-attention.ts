@@ -42,6 +42,16 @@ export const attentionWithoutStructure: MapMethod = {
 /** Rows of the class token, [head][token]. */
 type Rows = readonly ArrayLike<number>[]
 
+/** Three maps read the same rows: computed once for an answer. */
+function oncePerAnswer(compute: (context: MapContext) => Rows): (context: MapContext) => Rows {
+  const known = new WeakMap<MapContext, Rows>()
+  return (context) => {
+    const rows = known.get(context) ?? compute(context)
+    known.set(context, rows)
+    return rows
+  }
+}
+
 function attentionMap(context: MapContext, rows: Rows, name: string, title: string, method: string): ExplanationMap {
   const { manifest } = context
   return buildMap({
@@ -62,11 +72,11 @@ function attentionMap(context: MapContext, rows: Rows, name: string, title: stri
 }
 
 /** The attention itself, or, where it was not fetched, the softmax of scores and bias, which is the same: a matrix over all tokens costs more to fetch than its one row to compute. */
-function rowsAsTrained({ manifest, outputs: { asTrained } }: MapContext): Rows {
+const rowsAsTrained = oncePerAnswer(({ manifest, outputs: { asTrained } }) => {
   if (hasRows(asTrained, 'attention') || !hasRows(asTrained, 'scores') || !canSkipAttention(manifest)) return rowsOf(asTrained, 'attention', manifest)
   const bias = biasRows(manifest, asTrained, 0)
   return rowsOf(asTrained, 'scores', manifest).map((row, head) => softmax(Float64Array.from(row, (score, token) => score + (bias[head]?.[token] ?? 0))))
-}
+})
 
 /** Scores and bias are fetched for the counterfactual in any case. */
 function canSkipAttention(manifest: Manifest): boolean {
@@ -82,11 +92,11 @@ function needsAttention(manifest: Manifest): readonly OutputName[] | null {
  *
  * Throws: "output-missing".
  */
-function rowsWithoutStructure({ manifest, outputs }: MapContext): Rows {
+const rowsWithoutStructure = oncePerAnswer(({ manifest, outputs }) => {
   if (outputs.withoutStructure !== null && hasRows(outputs.withoutStructure, 'attention')) return rowsOf(outputs.withoutStructure, 'attention', manifest)
   if (!isOnlyInLastLayer(manifest)) throw new Problem('output-missing', 'the map needs a run without the structure', { output: 'attention' })
   return rowsOf(outputs.asTrained, 'scores', manifest).map((row) => softmax(row))
-}
+})
 
 function hasRowsWithoutStructure({ manifest, outputs }: MapContext): boolean {
   return (outputs.withoutStructure !== null && hasRows(outputs.withoutStructure, 'attention')) || (isOnlyInLastLayer(manifest) && hasRows(outputs.asTrained, 'scores'))

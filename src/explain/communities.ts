@@ -101,27 +101,22 @@ export function headLabels(membership: Tensor, layout: TokenLayout): { readonly 
   const patches = height * width
   const labels = new Float32Array(heads * patches)
   const confidence = new Float32Array(heads * patches)
+  const strongest = new Int32Array(patches)
   for (let head = 0; head < heads; head++) {
     const z = at(membership, head).data.subarray(layout.prefixTokens * communityCount)
-    const strongest = Array.from({ length: patches }, (_, patch) => strongestOf(z.subarray(patch * communityCount, (patch + 1) * communityCount)))
-    const ordered = orderByShare(
-      strongest.map(({ index }) => index),
-      communityCount,
-    )
-    labels.set(
-      ordered.map((label) => Math.min(label, MOST_LABELS)),
-      head * patches,
-    )
-    confidence.set(
-      strongest.map(({ value }) => value),
-      head * patches,
-    )
+    for (let patch = 0; patch < patches; patch++) {
+      strongest[patch] = strongestOf(z, patch * communityCount, communityCount)
+      confidence[head * patches + patch] = z[patch * communityCount + (strongest[patch] ?? 0)] ?? 0
+    }
+    const ordered = orderByShare(strongest, communityCount)
+    for (let patch = 0; patch < patches; patch++) labels[head * patches + patch] = Math.min(ordered[patch] ?? 0, MOST_LABELS)
   }
   return { labels: tensorOf(labels, [heads, height, width]), confidence: tensorOf(confidence, [heads, height, width]) }
 }
 
-function strongestOf(row: Float32Array): { readonly index: number; readonly value: number } {
+/** The first of the largest of `count` values from `start` on. */
+function strongestOf(values: Float32Array, start: number, count: number): number {
   let index = 0
-  for (let k = 1; k < row.length; k++) if ((row[k] ?? 0) > (row[index] ?? 0)) index = k
-  return { index, value: row[index] ?? 0 }
+  for (let k = 1; k < count; k++) if ((values[start + k] ?? 0) > (values[start + index] ?? 0)) index = k
+  return index
 }

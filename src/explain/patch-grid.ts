@@ -23,10 +23,9 @@ export function toPatchGrid(values: ArrayLike<number>, layout: TokenLayout): Ten
   const { height, width } = layout.patchGrid
   const tokens = tokenCount(layout)
   if (values.length !== tokens) throw new Problem('shape-mismatch', 'the tokens are not the prefix and the patch grid', { expected: [tokens], actual: [values.length] })
-  return tensorOf(
-    Float32Array.from({ length: height * width }, (_, patch) => values[layout.prefixTokens + patch] ?? 0),
-    [height, width],
-  )
+  const data = new Float32Array(height * width)
+  for (let patch = 0; patch < data.length; patch++) data[patch] = values[layout.prefixTokens + patch] ?? 0
+  return tensorOf(data, [height, width])
 }
 
 /** Each head's values in the grid: [head][token] becomes [head, gridHeight, gridWidth]. */

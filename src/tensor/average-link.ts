@@ -17,11 +17,11 @@ interface Merge {
 export function averageLink(distance: Float64Array, items: number): readonly Merge[] {
   const between = Float64Array.from(distance)
   const sizes = new Float64Array(items).fill(1)
-  const alive = Array.from({ length: items }, () => true)
+  const alive = Array.from({ length: items }, (_, item) => item)
   const merges: Merge[] = []
   const chain: number[] = []
   while (merges.length < items - 1) {
-    if (chain.length === 0) chain.push(alive.indexOf(true))
+    if (chain.length === 0) chain.push(alive[0]!)
     const tip = chain.at(-1)!
     const before = chain.at(-2)
     const nearest = nearestTo(tip, before, between, alive, items)
@@ -32,17 +32,19 @@ export function averageLink(distance: Float64Array, items: number): readonly Mer
     chain.length -= 2
     const [kept, gone] = tip < nearest ? [tip, nearest] : [nearest, tip]
     merges.push({ a: kept, b: gone, height: between[kept * items + gone]! })
+    alive.splice(alive.indexOf(gone), 1)
     joinInto(kept, gone, between, sizes, alive, items)
   }
   return merges.sort((x, y) => x.height - y.height)
 }
 
-/** The living item nearest to `item`; of equals the one before it in the chain, else the lowest index. */
-function nearestTo(item: number, before: number | undefined, between: Float64Array, alive: readonly boolean[], items: number): number {
+/** The living item nearest to `item`; of equals the one before it in the chain, else the lowest index. `alive` lists the items that stand for their clusters, ascending. */
+function nearestTo(item: number, before: number | undefined, between: Float64Array, alive: readonly number[], items: number): number {
   let best = before ?? -1
   let bestDistance = before === undefined ? Number.POSITIVE_INFINITY : between[item * items + before]!
-  for (let other = 0; other < items; other++) {
-    if (other === item || !alive[other]) continue
+  for (let i = 0; i < alive.length; i++) {
+    const other = alive[i]!
+    if (other === item) continue
     const value = between[item * items + other]!
     if (value < bestDistance) {
       best = other
@@ -52,16 +54,16 @@ function nearestTo(item: number, before: number | undefined, between: Float64Arr
   return best
 }
 
-function joinInto(kept: number, gone: number, between: Float64Array, sizes: Float64Array, alive: boolean[], items: number): void {
+function joinInto(kept: number, gone: number, between: Float64Array, sizes: Float64Array, alive: readonly number[], items: number): void {
   const total = sizes[kept]! + sizes[gone]!
-  for (let other = 0; other < items; other++) {
-    if (other === kept || other === gone || !alive[other]) continue
+  for (let i = 0; i < alive.length; i++) {
+    const other = alive[i]!
+    if (other === kept) continue
     const joined = (sizes[kept]! * between[kept * items + other]! + sizes[gone]! * between[gone * items + other]!) / total
     between[kept * items + other] = joined
     between[other * items + kept] = joined
   }
   sizes[kept] = total
-  alive[gone] = false
 }
 
 /** The cluster of every item, from 0 in order of first appearance, when the merges stop at `clusters`. */
