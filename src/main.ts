@@ -26,6 +26,7 @@ import { createApp } from './http/create-app.ts'
 import { createHttpServer, SERVER_LIMITS } from './http/create-server.ts'
 import { toAnswer, toArtifacts, toMapPaths } from './http/to-answer.ts'
 import { type Database, openPglite, openPostgres } from './jobs/database.ts'
+import { type ExplanationDesk, openExplanationDesk } from './jobs/explanation-desk.ts'
 import { type FolderLock, lockDataFolder } from './jobs/lock-data-folder.ts'
 import type { PredictedFrame } from './routing/instance.ts'
 import { openPredictionFolder, type PredictionFolder } from './store/prediction-store.ts'
@@ -57,8 +58,9 @@ async function main(): Promise<void> {
   const pool = await startEngines(config, modelsFolder, log)
   const gateway = gatewaySettings === null ? null : await startGateway(config, gatewaySettings, { pool, store, log })
   const life = new AbortController()
-  const server = await listen(config, { pool, store, models, gateway, log, stopping: life.signal })
-  const sweeping = setInterval(() => void sweep(store, gateway, log), SWEEP_INTERVAL_MS)
+  const explanations = openDesk(config, { pool, store, log, stopping: life.signal })
+  const server = await listen(config, { pool, store, models, explanations, gateway, log, stopping: life.signal })
+  const sweeping = setInterval(() => void sweep(store, explanations, gateway, log), SWEEP_INTERVAL_MS)
   onStopSignal(() => {
     life.abort()
     clearInterval(sweeping)
@@ -97,6 +99,11 @@ async function startEngines(config: Config, modelsFolder: string, log: Logger): 
     await pool.drain(0)
     throw error
   }
+}
+
+function openDesk(config: Config, { pool, store, log, stopping }: Pick<Rooms, 'pool' | 'store' | 'log' | 'stopping'>): ExplanationDesk {
+  const { explanationsAtOnce: atOnce, explanationQueueLimit: queueLimit, explanationDeadlineMs: deadlineMs } = config
+  return openExplanationDesk({ engines: pool, store, atOnce, queueLimit, deadlineMs, now, newId, log, stopping })
 }
 
 interface RunningGateway {
@@ -173,15 +180,17 @@ interface Rooms {
   readonly pool: EnginePool
   readonly store: PredictionFolder
   readonly models: readonly PublishedModel[]
+  readonly explanations: ExplanationDesk
   readonly gateway: RunningGateway | null
   readonly log: Logger
   readonly stopping: AbortSignal
 }
 
-async function listen(config: Config, { pool, store, models, gateway, log, stopping }: Rooms): Promise<Server> {
+async function listen(config: Config, { pool, store, models, explanations, gateway, log, stopping }: Rooms): Promise<Server> {
   const app = createApp({
     engines: pool,
     store,
+    explanations,
     models,
     log,
     now,
@@ -222,10 +231,11 @@ function announce(server: Server, models: readonly PublishedModel[], gateway: Ru
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
-async function sweep(store: PredictionFolder, gateway: RunningGateway | null, log: Logger): Promise<void> {
+async function sweep(store: PredictionFolder, explanations: ExplanationDesk, gateway: RunningGateway | null, log: Logger): Promise<void> {
   try {
     const removed = await store.sweep()
     if (removed > 0) log.info({ removed }, 'expired predictions removed')
+    await explanations.sweep()
     const jobs = (await gateway?.sweep()) ?? 0
     if (jobs > 0) log.info({ jobs }, 'jobs over their time removed')
   } catch (error) {

@@ -2,7 +2,9 @@
 
 import type { GridStatistics } from '../tensor/grid-statistics.ts'
 import type { Agreement, ClassOutput, CommunityFacts, Counterfactual, ExplanationMap, MapKind, MapRange, RangeMark, StructureFacts, Uncertainty } from './explanation.ts'
+import type { ExplanationState } from './explanation-job.ts'
 import type { InputCheck } from './input-check.ts'
+import type { Baseline } from './perturbation.ts'
 import type { Prediction, Provenance, TimingMs } from './prediction.ts'
 
 /** Where a map is found: paths of the API, or data URLs where nothing is kept. An SVG holds the PNG once more and has no data URL. */
@@ -48,6 +50,34 @@ export interface MapAnswer extends Partial<MapFigures> {
   readonly notes: readonly string[]
   readonly altText: string
   readonly href: MapLinks
+}
+
+/** A map of many forward passes as the API shows it: ordered, under way, or there. */
+export interface ExplanationAnswer {
+  readonly id: string
+  readonly predictionId: string
+  readonly state: ExplanationState
+  /** Forward passes, and the part of them that is done, 0 to 1. */
+  readonly progress: { readonly done: number; readonly total: number; readonly share: number }
+  readonly method: 'occlusion' | 'rise'
+  /** Of an occlusion; null otherwise. */
+  readonly baseline: Baseline | null
+  /** Of RISE, as the seed; null otherwise. */
+  readonly masks: number | null
+  readonly seed: number | null
+  readonly explainedClass: { readonly index: number; readonly name: string }
+  /** ISO 8601, UTC, as finishedAt. */
+  readonly createdAt: string
+  readonly finishedAt: string | null
+  readonly problem: { readonly type: string; readonly title: string; readonly code: string; readonly detail: string } | null
+  readonly model: Prediction['model']
+  /** From 1. */
+  readonly frame: number
+  /** Of the prediction; its `seed` draws the network's own masks, where there are any. */
+  readonly provenance: Provenance
+  readonly map: MapAnswer | null
+  readonly href: { readonly self: string; readonly prediction: string }
+  readonly notice: string
 }
 
 export interface PredictionAnswer {

@@ -18,6 +18,7 @@ export interface ProblemFacts {
   'result-unavailable': { readonly kind: string }
   'job-unknown': NoFacts
   'job-finished': NoFacts
+  'job-unfinished': { readonly retryAfterSeconds: number }
   'route-unknown': NoFacts
   'method-not-allowed': { readonly allowed: readonly string[] }
   // request, DICOM: each is one upper-case reason of docs/dicom-conformance.md

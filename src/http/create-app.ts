@@ -5,6 +5,7 @@ import { type Log, toLogFrames } from '../domain/log.ts'
 import { Problem } from '../domain/problem.ts'
 import { ByteBudget } from './byte-collector.ts'
 import { factsOf, type Handler, openFacts, signalOf } from './call.ts'
+import { cancelExplanationHandler, getExplanationHandler, getExplanationMapHandler, listExplanationsHandler, orderExplanationHandler } from './explanation-routes.ts'
 import type { HttpContext } from './http-context.ts'
 import { followJobHandler } from './job-events.ts'
 import { cancelJobHandler, getJobHandler, listJobsHandler, replayJobHandler, submitJobHandler } from './job-routes.ts'
@@ -26,7 +27,7 @@ const CLIENT_GONE = 499
 
 export function createApp(context: HttpContext): Express {
   const openApi = readOpenApi(context.openApiText)
-  const metrics = createMetrics(context.engines, context.gateway?.jobs ?? null, context.hasProcessMetrics)
+  const metrics = createMetrics(context.engines, context.explanations, context.gateway?.jobs ?? null, context.hasProcessMetrics)
   const app = express()
   app.disable('x-powered-by')
   app.set('etag', false)
@@ -48,6 +49,11 @@ function handlersOf(context: HttpContext, openApi: OpenApi, metrics: Metrics): R
     getPrediction: getPredictionHandler(context),
     getMap: getMapHandler(context),
     getResult: getResultHandler(context),
+    orderExplanation: orderExplanationHandler(context),
+    listExplanations: listExplanationsHandler(context),
+    getExplanation: getExplanationHandler(context),
+    cancelExplanation: cancelExplanationHandler(context),
+    getExplanationMap: getExplanationMapHandler(context),
     submitJob: submitJobHandler(context, budget, createBodyChecker(openApi, 'Pull')),
     listJobs: listJobsHandler(context),
     getJob: getJobHandler(context),

@@ -1,5 +1,6 @@
 /** What the routes work with: everything that they may not reach for themselves. */
 import type { ResultEnvironment } from '../domain/dicom-result.ts'
+import type { ExplanationJobs } from '../domain/explanation-job.ts'
 import type { GatewayDoor } from '../domain/gateway.ts'
 import type { PredictionStore } from '../domain/kept-prediction.ts'
 import type { Log } from '../domain/log.ts'
@@ -9,6 +10,7 @@ import type { PublishedModel } from '../domain/published-model.ts'
 export interface HttpContext {
   readonly engines: Engines
   readonly store: PredictionStore
+  readonly explanations: ExplanationJobs
   readonly models: readonly PublishedModel[]
   readonly log: Log
   readonly now: () => Date

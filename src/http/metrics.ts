@@ -1,5 +1,6 @@
 /** What happened in, Prometheus' text out. Labels are route templates, statuses, codes and model ids: never anything that a caller wrote. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { ExplanationJobs } from '../domain/explanation-job.ts'
 import type { Jobs } from '../domain/job.ts'
 import type { EngineStats, Engines, Prediction, TimingMs } from '../domain/prediction.ts'
 import type { CallFacts } from './call.ts'
@@ -14,7 +15,7 @@ export interface Metrics {
   observePrediction(prediction: Prediction): void
 }
 
-export function createMetrics(engines: Engines, jobs: Jobs | null, hasProcessMetrics: boolean): Metrics {
+export function createMetrics(engines: Engines, explanations: ExplanationJobs, jobs: Jobs | null, hasProcessMetrics: boolean): Metrics {
   const registry = new Registry()
   if (hasProcessMetrics) collectDefaultMetrics({ register: registry })
   const registers = [registry]
@@ -34,6 +35,7 @@ export function createMetrics(engines: Engines, jobs: Jobs | null, hasProcessMet
     registers,
   })
   for (const [name, help, field] of ENGINE_GAUGES) addEngineGauge(registry, name, help, () => engines.stats()[field])
+  addExplanationGauge(registry, explanations)
   if (jobs !== null) addJobGauges(registry, jobs)
   return {
     contentType: registry.contentType,
@@ -66,6 +68,18 @@ function addEngineGauge(registry: Registry, name: string, help: string, read: ()
     registers: [registry],
     collect() {
       this.set(read())
+    },
+  })
+}
+
+function addExplanationGauge(registry: Registry, explanations: ExplanationJobs): void {
+  new Gauge({
+    name: 'attending_explanations',
+    help: 'Explanations of many forward passes, by state.',
+    labelNames: ['state'],
+    registers: [registry],
+    collect() {
+      for (const [state, count] of Object.entries(explanations.counts())) this.set({ state }, count)
     },
   })
 }

@@ -12,6 +12,7 @@ export interface ParameterSchema {
 export interface Parameter {
   readonly name: string
   readonly in: 'path' | 'query'
+  readonly isRequired: boolean
   readonly schema: ParameterSchema
   /** Where the schema stands in the document, as a JSON pointer. */
   readonly pointer: string
@@ -39,6 +40,7 @@ interface RawParameter {
   readonly $ref?: string
   readonly name?: string
   readonly in?: 'path' | 'query'
+  readonly required?: boolean
   readonly schema?: ParameterSchema
 }
 interface RawOperation {
@@ -83,7 +85,7 @@ function toParameter(raw: RawDocument, parameter: RawParameter, pointer: string)
     return toParameter(raw, shared, parameter.$ref)
   }
   if (parameter.name === undefined || parameter.in === undefined || parameter.schema === undefined) throw new RangeError(`openapi.yaml: ${pointer} is incomplete`)
-  return { name: parameter.name, in: parameter.in, schema: parameter.schema, pointer: `${pointer}/schema` }
+  return { name: parameter.name, in: parameter.in, isRequired: parameter.required === true, schema: parameter.schema, pointer: `${pointer}/schema` }
 }
 
 function escapePointer(part: string): string {

@@ -95,18 +95,23 @@ export function getPredictionHandler(context: HttpContext): Handler {
 
 export function getMapHandler(context: HttpContext): Handler {
   return async (call) => {
-    const { parameters, response, facts } = call
+    const { parameters, facts } = call
     const artifacts = await context.store.findArtifacts(String(parameters['id']))
     const model = context.models.find(({ manifest }) => manifest.id === artifacts.caption.modelId)
     facts.model = model?.manifest.id ?? null
     const map = findMap(artifacts, parameters['map'])
     checkClass(artifacts, map, model, parameters['class'])
-    const { mediaType, bytes } = await render(context, artifacts, map, readRenderOptions(parameters, map), call.signal)
-    response.setHeader('Cache-Control', 'no-store')
-    // Bytes are sent as they are: a text type given to a Buffer would be given a charset.
-    response.setHeader('Content-Type', mediaType)
-    response.send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    await sendMap(context, call, artifacts, map)
   }
+}
+
+/** Answers with the map, drawn as the query asks. */
+export async function sendMap(context: HttpContext, { parameters, response, signal }: Call, artifacts: PredictionArtifacts, map: ExplanationMap): Promise<void> {
+  const { mediaType, bytes } = await render(context, artifacts, map, readRenderOptions(parameters, map), signal)
+  response.setHeader('Cache-Control', 'no-store')
+  // Bytes are sent as they are: a text type given to a Buffer would be given a charset.
+  response.setHeader('Content-Type', mediaType)
+  response.send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
 }
 
 function findMap(artifacts: PredictionArtifacts, name: Parameters[string]): ExplanationMap {
@@ -152,7 +157,8 @@ function checkClass(artifacts: PredictionArtifacts, map: ExplanationMap, model: 
   if (model !== undefined) checkKnownClass(name, model.manifest.classes)
 }
 
-function checkKnownClass(name: string, classes: readonly { readonly name: string }[]): void {
+/** Throws: "parameter-invalid". */
+export function checkKnownClass(name: string, classes: readonly { readonly name: string }[]): void {
   if (classes.some((each) => each.name === name)) return
   throw new Problem('parameter-invalid', `class must be one of ${classes.map((each) => each.name).join(', ')}`, { parameter: 'class' })
 }

@@ -38,7 +38,9 @@ export function sendProblem(response: Response, problem: Problem, requestId: str
 }
 
 function headersOf(problem: Problem): readonly (readonly [string, string])[] {
-  if (problem.code === 'overloaded') return [['Retry-After', String((problem.facts as ProblemFacts['overloaded']).retryAfterSeconds)]]
+  if (problem.code === 'overloaded' || problem.code === 'job-unfinished') {
+    return [['Retry-After', String((problem.facts as ProblemFacts['overloaded' | 'job-unfinished']).retryAfterSeconds)]]
+  }
   if (problem.code === 'method-not-allowed') return [['Allow', (problem.facts as ProblemFacts['method-not-allowed']).allowed.join(', ')]]
   return []
 }

@@ -42,6 +42,7 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemRow>> = {
   ),
   'job-unknown': caller(404, 'Job unknown', 'Use the id of a job of this server. Jobs are kept for a limited time.'),
   'job-finished': caller(409, 'Job finished', 'The job has come to its end. Only a job under way can be cancelled, only a failed or dead one replayed.'),
+  'job-unfinished': later(409, 'Job unfinished', 'Ask again once the state of the job is done; Retry-After says when that is worth it.'),
   'route-unknown': caller(404, 'Route unknown', 'See /docs for the routes of this server.'),
   'method-not-allowed': caller(405, 'Method not allowed', 'Use a method that the Allow header lists.'),
   'dicom-not-part10': caller(422, 'Not a DICOM Part 10 file', 'Send a file with its preamble and the letters DICM at byte 128.'),

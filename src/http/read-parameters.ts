@@ -39,6 +39,7 @@ function refuseUnknown(query: Readonly<Record<string, unknown>>, known: readonly
 
 function readParameter(parameter: Parameter, validate: ValidateFunction, raw: RawParameters): ParameterValue | undefined {
   const text = (parameter.in === 'path' ? raw.path : raw.query)[parameter.name]
+  if (text === undefined && parameter.isRequired) throw new Problem('parameter-invalid', `${parameter.name} is missing`, { parameter: parameter.name })
   if (text === undefined) return parameter.schema.default as ParameterValue | undefined
   if (typeof text !== 'string') throw new Problem('parameter-invalid', `${parameter.name} is given more than once`, { parameter: parameter.name })
   const value = toValue(text, parameter.schema)

@@ -35,7 +35,7 @@ export function toEventAnswer(event: JobEvent): JobEventAnswer {
   return { ...event, problem: toJobProblem(event.problem) }
 }
 
-function toJobProblem(data: ProblemData | null): JobProblem | null {
+export function toJobProblem(data: ProblemData | null): JobProblem | null {
   if (data === null) return null
   const { type, title, code, detail } = toProblemParts(new Problem(data.code, data.detail, data.facts))
   // A fault's own words point at the log of a request, and a job has none.

@@ -3,7 +3,7 @@ import { createApp } from '../../src/http/create-app.ts'
 import { toExpressPath } from '../../src/http/open-api.ts'
 import { PROBLEM_TABLE, PUBLIC_CODES } from '../../src/http/problem-table.ts'
 import { COLORMAP_NAMES } from '../../src/render/colormaps.ts'
-import { createFakeEngines } from './support/fake-engines.ts'
+import { createFakeEngines, noExplanations } from './support/fake-engines.ts'
 import { isOwnAnswer, openApi, openApiText, openTestServer, type TestServer } from './support/open-test-server.ts'
 import { MODEL_ID, pngBytes, sampleModels } from './support/sample-prediction.ts'
 
@@ -18,6 +18,7 @@ describe('openapi.yaml and the router', () => {
     const app = createApp({
       engines: createFakeEngines(),
       store: { keep: async () => undefined, findAnswer: () => Promise.reject(), findArtifacts: () => Promise.reject(), findOrigin: () => Promise.reject() },
+      explanations: noExplanations,
       models: sampleModels,
       log: { info: () => undefined, warn: () => undefined, error: () => undefined },
       now: () => new Date(0),
@@ -111,6 +112,7 @@ describe('the routes', () => {
     expect(text).toMatch(/attending_problems_total\{code="model-unknown"\} [1-9]/)
     expect(text).toMatch(new RegExp(`attending_stage_duration_seconds_count\\{model="${MODEL_ID}",stage="infer"\\} 1`))
     expect(text).toMatch(/^attending_queue_depth 0$/m)
+    expect(text).toMatch(/^attending_explanations\{state="running"\} 0$/m)
     expect(text).not.toContain('no-such-model')
   })
 

@@ -21,6 +21,7 @@ const FACTS: { readonly [C in ProblemCode]: ProblemFacts[C] } = {
   'result-unavailable': { kind: 'pm' },
   'job-unknown': {},
   'job-finished': {},
+  'job-unfinished': { retryAfterSeconds: 2 },
   'route-unknown': {},
   'method-not-allowed': { allowed: ['GET'] },
   'dicom-not-part10': {},
@@ -106,6 +107,7 @@ describe('an engine that throws', () => {
       'result-unavailable',
       'job-unknown',
       'job-finished',
+      'job-unfinished',
       'route-unknown',
       'method-not-allowed',
       'gateway-closed',
@@ -141,6 +143,23 @@ describe('each failure that an operation promises', () => {
     const path = await keptDicomPath()
     server.engines.makeResults = () => Promise.reject(problemOf(code))
     return server.ask(`${path}/results/sr.dcm`)
+  }
+  const explain = (path: string, query = '?method=occlusion'): Promise<Answer> => server.ask(`${path}/explanations${query}`, { method: 'POST' })
+  const below = (path: string, rest = ''): string => `${path}/explanations/${'0'.repeat(32)}${rest}`
+  /** The path of an explanation that is at work for as long as the test lasts. */
+  const endlessPath = async (): Promise<string> => {
+    server.engines.perturb = () => new Promise(() => undefined)
+    return (await explain(await keptPath())).json.href.self
+  }
+  const donePath = async (): Promise<string> => {
+    const path = (await explain(await keptPath())).json.href.self
+    while ((await server.ask(path)).json.state !== 'done');
+    return path
+  }
+  const failExplanationMap = async (code: ProblemCode): Promise<Answer> => {
+    const path = await donePath()
+    server.engines.render = () => Promise.reject(problemOf(code))
+    return server.ask(`${path}/map.png`)
   }
   const noJob = `/v1/jobs/${'0'.repeat(32)}`
   const orderJob = (body: Uint8Array | string, type = 'application/dicom', query = ''): Promise<Answer> =>
@@ -196,6 +215,49 @@ describe('each failure that an operation promises', () => {
     'getResult overloaded': () => failResult('overloaded'),
     'getResult deadline-exceeded': () => failResult('deadline-exceeded'),
     'getResult internal': () => failResult('result-invalid'),
+    'orderExplanation parameter-invalid': async () => explain(await keptPath(), ''),
+    'orderExplanation prediction-unknown': () => explain(nowhere),
+    'orderExplanation prediction-expired': async () => explain(await expiredPath()),
+    'orderExplanation model-unknown': async () => {
+      const path = await keptPath()
+      const before = server
+      server = await openTestServer({ store: before.store, models: [] })
+      const answer = await explain(path)
+      await before.close()
+      return answer
+    },
+    'orderExplanation model-not-ready': async () => {
+      const path = await keptPath()
+      server.stop()
+      return explain(path)
+    },
+    'orderExplanation overloaded': async () => {
+      const path = (await endlessPath()).replace(/\/explanations.*/, '')
+      await explain(path, '?method=rise')
+      return explain(path, '?method=rise&seed=1')
+    },
+    'listExplanations prediction-unknown': () => server.ask(`${nowhere}/explanations`),
+    'listExplanations prediction-expired': async () => server.ask(`${await expiredPath()}/explanations`),
+    'getExplanation prediction-unknown': () => server.ask(below(nowhere)),
+    'getExplanation prediction-expired': async () => server.ask(below(await expiredPath())),
+    'getExplanation job-unknown': async () => server.ask(below(await keptPath())),
+    'cancelExplanation prediction-unknown': () => server.ask(below(nowhere), { method: 'DELETE' }),
+    'cancelExplanation prediction-expired': async () => server.ask(below(await expiredPath()), { method: 'DELETE' }),
+    'cancelExplanation job-unknown': async () => server.ask(below(await keptPath()), { method: 'DELETE' }),
+    'cancelExplanation job-finished': async () => server.ask(await donePath(), { method: 'DELETE' }),
+    'getExplanationMap parameter-invalid': async () => server.ask(below(await keptPath(), '/map.gif')),
+    'getExplanationMap prediction-unknown': () => server.ask(below(nowhere, '/map.png')),
+    'getExplanationMap prediction-expired': async () => server.ask(below(await expiredPath(), '/map.png')),
+    'getExplanationMap job-unknown': async () => server.ask(below(await keptPath(), '/map.png')),
+    'getExplanationMap job-unfinished': async () => server.ask(`${await endlessPath()}/map.png`),
+    'getExplanationMap map-unknown': async () => {
+      const path = await endlessPath()
+      await server.ask(path, { method: 'DELETE' })
+      return server.ask(`${path}/map.png`)
+    },
+    'getExplanationMap model-not-ready': () => failExplanationMap('model-not-ready'),
+    'getExplanationMap overloaded': () => failExplanationMap('overloaded'),
+    'getExplanationMap deadline-exceeded': () => failExplanationMap('deadline-exceeded'),
     'submitJob request-malformed': () => orderJob('{', 'application/json'),
     'submitJob parameter-invalid': () => orderJob('{}', 'application/json'),
     'submitJob gateway-closed': () => withoutGateway(() => orderJob(dicomBytes)),

@@ -1,12 +1,16 @@
 /** Engines that answer at once, or as a test tells them. */
 import type { DicomResult, DicomResults } from '../../../src/domain/dicom-result.ts'
+import type { ExplanationJobs } from '../../../src/domain/explanation-job.ts'
+import type { PerturbationEngines, PerturbRequest } from '../../../src/domain/perturbation.ts'
 import type { EngineStats, Engines, PredictRequest, RenderedMap, RenderRequest, ResultsRequest } from '../../../src/domain/prediction.ts'
-import { samplePrediction } from './sample-prediction.ts'
+import { sampleMap, samplePrediction } from './sample-prediction.ts'
 
-export interface FakeEngines extends Engines {
+export interface FakeEngines extends Engines, PerturbationEngines {
   readonly predictions: PredictRequest[]
   readonly renders: RenderRequest[]
   readonly resultRequests: ResultsRequest[]
+  readonly slices: PerturbRequest[]
+  perturb: PerturbationEngines['perturb']
   predict: Engines['predict']
   render: Engines['render']
   makeResults: Engines['makeResults']
@@ -26,6 +30,7 @@ export function createFakeEngines(): FakeEngines {
     predictions: [],
     renders: [],
     resultRequests: [],
+    slices: [],
     figures: { engines: 2, ready: 2, busy: 0, queued: 0, queueLimit: 8, restarts: 0 },
     predict: async (request) => {
       engines.predictions.push(request)
@@ -39,10 +44,28 @@ export function createFakeEngines(): FakeEngines {
       engines.resultRequests.push(request)
       return fakeResults(request)
     },
+    perturb: async (request) => {
+      engines.slices.push(request)
+      return new Float64Array(request.count)
+    },
+    buildPerturbationMap: async () => sampleMap,
     refuseIfFull: () => undefined,
     stats: () => engines.figures,
   }
   return engines
+}
+
+/** For an app of which nobody asks any. */
+export const noExplanations: ExplanationJobs = {
+  submit: refuse,
+  find: refuse,
+  list: () => [],
+  cancel: refuse,
+  counts: () => ({ queued: 0, running: 0, done: 0, failed: 0, cancelled: 0 }),
+}
+
+function refuse(): never {
+  throw new RangeError('no explanation is asked for')
 }
 
 function drawFake({ options, map }: RenderRequest): RenderedMap {

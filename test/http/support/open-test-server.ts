@@ -11,6 +11,7 @@ import { createApp } from '../../../src/http/create-app.ts'
 import { createHttpServer, SERVER_LIMITS, type ServerLimits } from '../../../src/http/create-server.ts'
 import type { HttpContext } from '../../../src/http/http-context.ts'
 import { type Operation, readOpenApi } from '../../../src/http/open-api.ts'
+import { openExplanationDesk } from '../../../src/jobs/explanation-desk.ts'
 import { openPredictionFolder, type PredictionFolder } from '../../../src/store/prediction-store.ts'
 import { createFakeEngines, type FakeEngines } from './fake-engines.ts'
 import { createFakeGateway, type FakeGateway } from './fake-gateway.ts'
@@ -66,6 +67,17 @@ export async function openTestServer(changes: Partial<HttpContext> = {}, limits:
   const context: HttpContext = {
     engines,
     store,
+    explanations: openExplanationDesk({
+      engines,
+      store,
+      atOnce: 1,
+      queueLimit: 1,
+      deadlineMs: HOUR_MS,
+      now: () => clock.now,
+      newId,
+      log: { info: write, warn: write, error: write },
+      stopping: stopping.signal,
+    }),
     models: sampleModels,
     log: { info: write, warn: write, error: write },
     now: () => clock.now,
