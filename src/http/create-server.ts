@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream'
 import { Problem } from '../domain/problem.ts'
 import { PROBLEM_MEDIA_TYPE, toProblemDocument } from './problem-json.ts'
+import { LINGER_MS } from './when-read.ts'
 
 export interface ServerLimits {
   /** For the whole head of a request, from the first byte. */
@@ -27,8 +28,6 @@ export const SERVER_LIMITS: ServerLimits = {
 }
 
 const MAX_REQUESTS_PER_SOCKET = 1000
-/** For a client to take its last answer and go, before the connection is cut (RFC 9112 section 9.6). */
-const LINGER_MS = 2_000
 
 export function createHttpServer(listener: RequestListener, limits: ServerLimits, newId: () => string): Server {
   const responses = new WeakMap<Duplex, ServerResponse>()

@@ -2,6 +2,7 @@
 import type { Response } from 'express'
 import { Problem, type ProblemCode, type ProblemFacts } from '../domain/problem.ts'
 import { PROBLEM_TABLE, toPublicCode } from './problem-table.ts'
+import { whenRead } from './when-read.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json'
 
@@ -30,11 +31,21 @@ export function toProblemParts(problem: Problem): Pick<ProblemDocument, 'type' |
   return { type: `/problems/${code}`, title, status, detail: actor === 'us' ? 'an unexpected failure; the log names it by the instance' : problem.message, code }
 }
 
-/** Sends the problem with the headers that its code brings: Retry-After, Allow. */
+/**
+ * Sends the problem with the headers that its code brings: Retry-After, Allow.
+ *
+ * It goes out at once, so that the client may stop; but a connection that is closed upon it is closed only when the body has been
+ * read, or no end of it is seen: else what comes in meanwhile would be met by a reset, which may overtake the answer (RFC 9112 section 9.6).
+ */
 export function sendProblem(response: Response, problem: Problem, requestId: string): void {
   const document = toProblemDocument(problem, requestId)
+  const body = Buffer.from(JSON.stringify(document))
   for (const [name, value] of headersOf(problem)) response.setHeader(name, value)
-  response.status(document.status).type(PROBLEM_MEDIA_TYPE).send(JSON.stringify(document))
+  response.status(document.status).setHeader('Content-Type', `${PROBLEM_MEDIA_TYPE}; charset=utf-8`)
+  if (response.req.complete || response.shouldKeepAlive) return void response.send(body)
+  response.setHeader('Content-Length', body.length)
+  response.write(body)
+  void whenRead(response.req).then(() => response.end())
 }
 
 function headersOf(problem: Problem): readonly (readonly [string, string])[] {

@@ -5,6 +5,7 @@ import type { ByteBudget } from './byte-collector.ts'
 import type { Handler } from './call.ts'
 import { findGateway } from './find-gateway.ts'
 import type { HttpContext } from './http-context.ts'
+import { whenRead } from './when-read.ts'
 
 const RETRY_AFTER_SECONDS = 5
 const ACCEPTED = ['multipart/related; type="application/dicom"']
@@ -21,6 +22,8 @@ export function storeInstancesHandler(context: HttpContext, budget: ByteBudget):
     }
     try {
       const { status, body } = await gateway.receiveStow({ contentType: request.headers['content-type'] ?? '', body: chunksOf(request) })
+      // What comes behind the closing boundary means nothing, and must not be met by a reset that overtakes the answer.
+      await whenRead(request)
       response.status(status)
       response.setHeader('Cache-Control', 'no-store')
       response.setHeader('Content-Type', 'application/dicom+json')

@@ -48,27 +48,31 @@ function parseParameter(text: string): [string, string] {
 }
 
 /**
- * The parts, each whole in memory and no more than one at a time.
+ * The parts, each whole in memory and no more than one at a time. The source is let go behind the last, whatever it still holds.
  *
  * Throws: "body-too-large" for a part above its limit, "request-malformed" for too many parts or a body that ends early.
  */
 export async function* readParts(source: AsyncIterable<Uint8Array>, boundary: string, limits: MultipartLimits): AsyncGenerator<Part> {
   const reader = new DelimitedReader(source, Buffer.from(CRLF))
-  const delimiter = Buffer.from(`${CRLF}--${boundary}`)
-  // What comes before the first delimiter is to be ignored.
-  await reader.until(delimiter, MAX_HEADER_BYTES)
-  for (let count = 0; !(await reader.startsWith('--')); count++) {
-    if (count === limits.maxParts) throw malformed(`the body has more than ${limits.maxParts} parts`)
-    const padding = await reader.until(Buffer.from(CRLF), MAX_HEADER_BYTES)
-    if (!/^[ \t]*$/.test(padding.toString('latin1'))) throw malformed('a boundary is followed by other text')
-    // A part without headers begins with its empty line at once.
-    const headers = (await reader.startsWith(CRLF)) ? await reader.take(CRLF.length).then(() => Buffer.alloc(0)) : await reader.until(Buffer.from(CRLF + CRLF), MAX_HEADER_BYTES)
-    const bytes = await reader.until(
-      delimiter,
-      limits.maxPartBytes,
-      () => new Problem('body-too-large', `a part is larger than ${limits.maxPartBytes} bytes`, { limitBytes: limits.maxPartBytes }),
-    )
-    yield { headers: parseHeaders(headers.toString('latin1')), bytes }
+  try {
+    const delimiter = Buffer.from(`${CRLF}--${boundary}`)
+    // What comes before the first delimiter is to be ignored.
+    await reader.until(delimiter, MAX_HEADER_BYTES)
+    for (let count = 0; !(await reader.startsWith('--')); count++) {
+      if (count === limits.maxParts) throw malformed(`the body has more than ${limits.maxParts} parts`)
+      const padding = await reader.until(Buffer.from(CRLF), MAX_HEADER_BYTES)
+      if (!/^[ \t]*$/.test(padding.toString('latin1'))) throw malformed('a boundary is followed by other text')
+      // A part without headers begins with its empty line at once.
+      const headers = (await reader.startsWith(CRLF)) ? await reader.take(CRLF.length).then(() => Buffer.alloc(0)) : await reader.until(Buffer.from(CRLF + CRLF), MAX_HEADER_BYTES)
+      const bytes = await reader.until(
+        delimiter,
+        limits.maxPartBytes,
+        () => new Problem('body-too-large', `a part is larger than ${limits.maxPartBytes} bytes`, { limitBytes: limits.maxPartBytes }),
+      )
+      yield { headers: parseHeaders(headers.toString('latin1')), bytes }
+    }
+  } finally {
+    await reader.letGo()
   }
 }
 
@@ -114,6 +118,11 @@ class DelimitedReader {
   async take(length: number): Promise<void> {
     while (this.#buffer.length < length) await this.#more()
     this.#buffer = this.#buffer.subarray(length)
+  }
+
+  /** What is left of a stream can be dropped only by others once its iterator has returned. */
+  async letGo(): Promise<void> {
+    await this.#chunks.return?.()
   }
 
   async #more(): Promise<void> {

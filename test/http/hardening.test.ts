@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -118,6 +119,21 @@ describe('a request that HTTP cannot read', () => {
   it('gets no second answer where its first came before its body', async () => {
     const text = await talk(server.url, `POST /v1/models/${MODEL_ID}/predictions HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 9000000\r\n\r\nabc`)
     expect([...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => status)).toEqual(['413'])
+  })
+
+  it('is read on after an early answer, so that no reset overtakes that', async () => {
+    const head = `POST /v1/models/${MODEL_ID}/predictions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: multipart/mixed\r\nContent-Length: 1000\r\n\r\n`
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1', () => socket.write(head))
+    const failure = new Promise((_, reject) => socket.once('error', reject))
+    const [answer] = await Promise.race([once(socket, 'data'), failure.then(() => [])])
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 415 [\s\S]*"code":"media-type-unsupported"/)
+    const closed = once(socket, 'close')
+    for (let left = 10; left > 0; left--) {
+      socket.write(Buffer.alloc(100))
+      await new Promise((done) => setImmediate(done))
+    }
+    expect(await Promise.race([closed, failure])).toEqual([false])
+    expect(socket.bytesWritten).toBe(head.length + 1000)
   })
 
   it('keeps no connection, even of a client that never closes its own side', async () => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { buildMultipart } from '../../src/pacs/multipart.ts'
@@ -33,6 +34,22 @@ describe('POST /dicom-web/studies', () => {
     const answer = await store(files)
     expect(answer.status).toBe(status)
     expect(answer.json['00081198'].Value[0]).toMatchObject({ '00081155': { Value: ['1.2.4'] }, '00081197': { Value: [0x0122] } })
+  })
+
+  it('reads on behind the closing boundary, so that the next request on the connection is met', async () => {
+    const { contentType, body } = buildMultipart([syntheticFile(CR, '1.2.3')], 'b-0123456789')
+    const epilogue = Buffer.alloc(1_000_000)
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1')
+    let text = ''
+    socket.setEncoding('latin1').on('data', (chunk: string) => {
+      text += chunk
+    })
+    socket.write(`POST /dicom-web/studies HTTP/1.1\r\nHost: a\r\nContent-Type: ${contentType}\r\nContent-Length: ${body.length + epilogue.length}\r\n\r\n`)
+    socket.write(body)
+    socket.write(epilogue)
+    socket.write('GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+    await once(socket, 'close')
+    expect([...text.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => status)).toEqual(['200', '200'])
   })
 
   it('gives the memory of each request back, whatever became of it', async () => {

@@ -95,6 +95,28 @@ describe('readParts', () => {
     )
   })
 
+  it.each([
+    ['the last part', '--B\r\n\r\nx\r\n--B--\r\nepilogue', 1],
+    ['a part that breaks the body', `--B\r\n\r\nx\r\n--Boo\r\n`, null],
+  ])('lets its source go behind %s', async (_name, body, count) => {
+    let isLetGo = false
+    async function* source(): AsyncGenerator<Uint8Array> {
+      try {
+        yield Buffer.from(body)
+        yield Buffer.from('more')
+      } finally {
+        isLetGo = true
+      }
+    }
+    const parts = async (): Promise<number> => {
+      let seen = 0
+      for await (const _part of readParts(source(), 'B', limits)) seen++
+      return seen
+    }
+    expect(await parts().catch(() => null)).toBe(count)
+    expect(isLetGo).toBe(true)
+  })
+
   it('holds a part that comes in chunks of one byte at no cost beyond its bytes', async () => {
     const bytes = 1 << 20
     const before = process.memoryUsage().heapUsed
