@@ -16,7 +16,7 @@ import { createHttpServer, SERVER_LIMITS } from '../../src/http/create-server.ts
 import { readFileMeta } from '../../src/pacs/read-file-meta.ts'
 import { receiveStow } from '../../src/pacs/receive-stow.ts'
 import { openPredictionFolder, type PredictionFolder } from '../../src/store/prediction-store.ts'
-import { createFakeEngines, noExplanations } from '../http/support/fake-engines.ts'
+import { createFakeEngines } from '../http/support/fake-engines.ts'
 import { FakeJobs } from '../http/support/fake-gateway.ts'
 import { type Answer, checkAnswer } from '../http/support/open-test-server.ts'
 import { sampleModels } from '../http/support/sample-prediction.ts'
@@ -141,7 +141,6 @@ export class FuzzedDoors {
     const app = createApp({
       engines: enginesFor(current),
       store: countingStore(store, current),
-      explanations: noExplanations,
       models: sampleModels,
       log,
       now: () => new Date(),
@@ -364,18 +363,18 @@ function judge(conversation: Conversation): FuzzOutcome {
   const bytes = Buffer.concat(chunks)
   if (bytes.includes(CANARY)) throw new Error('an answer repeats what a caller named')
   const { answers, isWhole } = readHttpAnswers(bytes)
-  const isBrokenOff = wasReset || ending === 'end' || ending === 'reset'
-  if (!isWhole && !isBrokenOff) throw new Error('the last answer is cut off')
+  const isAnswerDue = ending !== 'end' && ending !== 'reset'
+  if (!isWhole && isAnswerDue) throw new Error('the last answer is cut off')
   const [first, ...others] = answers
   for (const other of others) checkOther(other)
   if (first === undefined) {
-    if (!isBrokenOff) checkNothingTaken(conversation, 'without an answer')
-    return { kind: 'refused', code: isBrokenOff ? 'broken off' : 'closed without an answer' }
+    if (isAnswerDue) checkNothingTaken(conversation, 'without an answer')
+    return { kind: 'refused', code: !isAnswerDue ? 'broken off' : wasReset ? 'reset without an answer' : 'closed without an answer' }
   }
   const answer = toAnswer(first)
   checkAnswer(target, method === 'POST' ? 'POST' : method, answer)
   checkFailure(conversation, answer)
-  if (!isBrokenOff && (conversation.isComplete || !isRefusedByHttp(answer))) checkAccount(conversation, answer)
+  if (isAnswerDue && (conversation.isComplete || !isRefusedByHttp(answer))) checkAccount(conversation, answer)
   if (answer.status === 200) return { kind: 'taken' }
   return { kind: 'refused', code: answer.json?.code ?? `status ${answer.status}` }
 }

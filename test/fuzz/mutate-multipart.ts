@@ -216,11 +216,14 @@ const MUTATIONS: readonly Mutation[] = [
 export function buildMultipartCase(seeds: readonly Message[], random: Random): MultipartCase {
   const message = copyMessage(random.pick(seeds))
   for (let left = random.pick(MUTATIONS_OF_A_CASE); left > 0; left--) random.pick(MUTATIONS)(message, random, seeds)
+  const bytes = spoilBytes(writeMessage(message), random)
+  const ending = random.below(8) > 0 ? 'wait' : random.pick(['stay', 'stay', 'end', 'reset', 'reset', 'silent'] as const)
+  const isAmid = ending !== 'wait' && ending !== 'stay' && random.below(4) > 0
   return {
-    bytes: spoilBytes(writeMessage(message), random),
+    bytes: isAmid ? bytes.subarray(0, 1 + random.below(bytes.length)) : bytes,
     pieceBytes: random.below(4) > 0 ? [] : Array.from({ length: 1 + random.below(4) }, () => 1 + random.below(random.pick([1, 9, 200]))),
     turns: random.pick([0, 0, 1, 3]),
-    ending: random.below(8) > 0 ? 'wait' : random.pick(['stay', 'stay', 'end', 'reset', 'reset', 'silent'] as const),
+    ending,
     accept: random.pick(['at once', 'at once', 'at once', 'later', 'full', 'broken'] as const),
   }
 }
