@@ -16,7 +16,7 @@ import { createHttpServer, SERVER_LIMITS } from '../../src/http/create-server.ts
 import { readFileMeta } from '../../src/pacs/read-file-meta.ts'
 import { receiveStow } from '../../src/pacs/receive-stow.ts'
 import { openPredictionFolder, type PredictionFolder } from '../../src/store/prediction-store.ts'
-import { createFakeEngines } from '../http/support/fake-engines.ts'
+import { createFakeEngines, noExplanations } from '../http/support/fake-engines.ts'
 import { FakeJobs } from '../http/support/fake-gateway.ts'
 import { type Answer, checkAnswer } from '../http/support/open-test-server.ts'
 import { sampleModels } from '../http/support/sample-prediction.ts'
@@ -141,6 +141,7 @@ export class FuzzedDoors {
     const app = createApp({
       engines: enginesFor(current),
       store: countingStore(store, current),
+      explanations: noExplanations,
       models: sampleModels,
       log,
       now: () => new Date(),
