@@ -17,6 +17,7 @@ import { receiveStow, type StowAnswer, type StowRequest } from '../pacs/receive-
 import { isStorageClass } from '../pacs/storage-classes.ts'
 import { type Watch, watchFolder } from '../pacs/watch-folder.ts'
 import type { InstanceRequest, InstanceResult, PredictedFrame } from '../routing/instance.ts'
+import { createGate, type Gate } from './gate.ts'
 import type { DimseDoor, GatewaySettings } from './gateway-file.ts'
 import { workWorklists } from './work-worklists.ts'
 
@@ -70,7 +71,8 @@ export async function openGateway(parts: GatewayParts): Promise<Gateway> {
     folder: join(parts.folder, 'files'),
     work: createWork(parts, moved),
     destinations: parts.settings.destinations,
-    predictConcurrency: parts.predictConcurrency,
+    // One more is read from the disk, and the one before it written, while the engines work.
+    predictConcurrency: parts.predictConcurrency + 1,
     predictRetry: PREDICT_RETRY,
     retentionMs: parts.settings.retentionMs,
     pollMs: POLL_MS,
@@ -151,8 +153,7 @@ async function acceptInstance(parts: GatewayParts, jobs: JobQueue, arrival: Pick
  * Throws: "overloaded" where as many orders wait as may.
  */
 async function submitInstance({ settings }: GatewayParts, jobs: JobQueue, arrival: Pick<InstanceOrder, 'door' | 'peer'>, bytes: Uint8Array): Promise<void> {
-  const { states } = await jobs.counts()
-  if (states.queued >= settings.maxQueued) throw new Problem('overloaded', 'as many orders wait as may', { retryAfterSeconds: 60 })
+  if ((await jobs.countQueued()) >= settings.maxQueued) throw new Problem('overloaded', 'as many orders wait as may', { retryAfterSeconds: 60 })
   const order: InstanceOrder = { kind: 'instance', ...arrival, modelId: null, destinations: null }
   const idempotencyKey = createHash('sha256').update(`${arrival.door}\n${arrival.peer}\n`).update(bytes).digest('hex')
   const { job, isNew } = await jobs.submitInstance(order, bytes, { idempotencyKey })
@@ -174,15 +175,17 @@ function createWork(parts: GatewayParts, moved: MovedInstances): JobWork {
   const deliver = createDelivery(settings.archives)
   const limits = { maxPartBytes: settings.maxObjectBytes, maxParts: MAX_PULL_PARTS }
   const retrieve = createRetrieval(settings.archives, limits, settings.dimse === null ? null : { aeTitle: settings.aeTitle, moved })
-  return { perform: (order, bytes, job, signal) => perform(parts, order, bytes, job, signal), retrieve, deliver }
+  const engines = createGate(parts.predictConcurrency)
+  return { perform: (order, bytes, job, signal) => perform(parts, engines, order, bytes, job, signal), retrieve, deliver }
 }
 
-async function perform(parts: GatewayParts, order: InstanceOrder, bytes: Uint8Array, job: OrderedJob, signal: AbortSignal): Promise<InstanceOutcome> {
+async function perform(parts: GatewayParts, engines: Gate, order: InstanceOrder, bytes: Uint8Array, job: OrderedJob, signal: AbortSignal): Promise<InstanceOutcome> {
   const { rules } = parts.settings
   // The order's own time: a second attempt makes the same bytes.
   const environment = parts.resultEnvironment(job.createdAt.toISOString())
   const { modelId, destinations, door, peer } = order
-  const result = await parts.processInstance({ bytes, arrival: { door, peer }, rules, modelId, destinations, requestId: job.id, environment }, signal)
+  const request: InstanceRequest = { bytes, arrival: { door, peer }, rules, modelId, destinations, requestId: job.id, environment }
+  const result = await engines.pass(() => parts.processInstance(request, signal), signal)
   if (result.kind === 'skipped') return result
   const predictionId = await parts.keepPrediction(job, result.frames)
   return { kind: 'results', modelId: result.modelId, predictionId, objects: result.objects, destinations: result.destinations }

@@ -6,9 +6,14 @@ import { Problem } from '../domain/problem.ts'
 /** A key is one of our own ids, with a suffix for a file that belongs to it; nothing else becomes part of a path. */
 const KEY = /^[0-9a-f]{32}(-[a-z0-9]{1,40})?$/
 
+/** Open files are a limited good: an object of hundreds of frames has as many results. */
+const FILES_AT_A_TIME = 16
+
 export interface FileStore {
   /** Replaces what the key held. Once it returns the bytes are on disk, readable by this user alone. */
   keep(key: string, bytes: Uint8Array): Promise<void>
+  /** The same of several keys, which wait for the disk together. */
+  keepAll(files: ReadonlyMap<string, Uint8Array>): Promise<void>
   /** Throws "internal" where the key holds nothing. */
   read(key: string): Promise<Uint8Array>
   remove(key: string): Promise<void>
@@ -23,13 +28,13 @@ export async function openFileStore(folder: string): Promise<FileStore> {
     if (!KEY.test(key)) throw new Problem('internal', 'a key of the file store is malformed', {})
     return join(folder, key)
   }
+  const keepAll = async (files: ReadonlyMap<string, Uint8Array>): Promise<void> => {
+    for (const chunk of chunksOf([...files], FILES_AT_A_TIME)) await Promise.all(chunk.map(([key, bytes]) => replaceFile(pathOf(key), bytes)))
+    await syncFolder(folder)
+  }
   return {
-    async keep(key, bytes) {
-      const path = pathOf(key)
-      await writeSynced(`${path}.part`, bytes)
-      await rename(`${path}.part`, path)
-      await syncFolder(folder)
-    },
+    keep: (key, bytes) => keepAll(new Map([[key, bytes]])),
+    keepAll,
     async read(key) {
       try {
         return await readFile(pathOf(key))
@@ -44,6 +49,15 @@ export async function openFileStore(folder: string): Promise<FileStore> {
       return old.flat().filter((name) => KEY.test(name))
     },
   }
+}
+
+async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+  await writeSynced(`${path}.part`, bytes)
+  await rename(`${path}.part`, path)
+}
+
+function chunksOf<T>(values: readonly T[], size: number): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(values.length / size) }, (_, index) => values.slice(index * size, (index + 1) * size))
 }
 
 async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {

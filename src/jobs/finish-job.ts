@@ -72,7 +72,7 @@ export async function updateParent(context: QueueContext, executor: Executor, id
 /** The files that no later step needs. A failed or dead job keeps its own for a replay. */
 export async function removeFiles(context: QueueContext, job: Pick<JobRecord, 'payload' | 'results'>): Promise<void> {
   const keys = [...(job.payload === null ? [] : [job.payload]), ...job.results.map(({ key }) => key)]
-  for (const key of keys) await context.files.remove(key)
+  await Promise.all(keys.map((key) => context.files.remove(key)))
 }
 
 function sum(values: readonly number[]): number {

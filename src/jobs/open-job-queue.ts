@@ -67,6 +67,8 @@ export interface JobQueueSettings {
 export interface JobQueue extends Jobs {
   /** Begins to work. Until then orders are accepted only. */
   start(): void
+  /** Orders that wait, without a look at any other: asked for each that is accepted. */
+  countQueued(): Promise<number>
   /** Lets the key of a job that was skipped or cancelled make a new one. */
   releaseKey(idempotencyKey: string): Promise<void>
   /** Of a pull: the objects that its instances were delivered as. Throws "job-unknown". */
@@ -238,6 +240,11 @@ class Queue implements JobQueue {
       states: Object.fromEntries(states.map((state) => [state, count(state)])) as Record<JobState, number>,
       oldestQueuedSeconds: oldest === undefined ? 0 : Math.max(0, (this.#context.now().getTime() - oldest.getTime()) / 1000),
     }
+  }
+
+  async countQueued(): Promise<number> {
+    const { rows } = await this.#context.database.executeSql("SELECT count(*)::integer AS jobs FROM attending.job WHERE state = 'queued'")
+    return Number(rows[0]?.['jobs'])
   }
 
   async listOutputs(id: string): Promise<readonly ResultReference[]> {

@@ -99,13 +99,16 @@ async function beginDeliveries(context: QueueContext, job: JobRecord, outcome: E
 
 /** The objects in the file store, under keys that a second attempt writes again. */
 async function keepObjects(context: QueueContext, jobId: string, objects: readonly ResultObject[]): Promise<KeptObject[]> {
-  const kept: KeptObject[] = []
-  for (const [index, { kind, studyInstanceUid, seriesInstanceUid, sopClassUid, sopInstanceUid, bytes }] of objects.entries()) {
-    const key = `${jobId}-${index}`
-    await context.files.keep(key, bytes)
-    kept.push({ kind, studyInstanceUid, seriesInstanceUid, sopClassUid, sopInstanceUid, key })
-  }
-  return kept
+  const keyOf = (index: number): string => `${jobId}-${index}`
+  await context.files.keepAll(new Map(objects.map(({ bytes }, index) => [keyOf(index), bytes])))
+  return objects.map(({ kind, studyInstanceUid, seriesInstanceUid, sopClassUid, sopInstanceUid }, index) => ({
+    kind,
+    studyInstanceUid,
+    seriesInstanceUid,
+    sopClassUid,
+    sopInstanceUid,
+    key: keyOf(index),
+  }))
 }
 
 /** The same instance of the same pull is one job, however often the pull is tried. */

@@ -87,10 +87,33 @@ describe('the gateway', () => {
     expect(performed).toBe(3)
   })
 
+  it('hands the engines no more instances at a time than they may have, while the next one stands ready, and all of them in the end', async () => {
+    const ends: (() => void)[] = []
+    open = await openTestGateway(folder, settingsOf({}), {
+      predictConcurrency: 2,
+      processInstance: async () => {
+        await new Promise<void>((resolve) => ends.push(resolve))
+        return { kind: 'skipped', reason: 'seen' }
+      },
+    })
+    const files = Array.from({ length: 5 }, (_, number) => syntheticFile(CR, `1.2.${number}`))
+    expect((await send(open, files)).status).toBe(200)
+    await expect.poll(async () => (await open!.gateway.jobs.counts()).states.running, { timeout: 30_000 }).toBe(3)
+    expect(ends).toHaveLength(2)
+    for (let ended = 0; ended < files.length; ended++) {
+      await expect.poll(() => ends.length, { timeout: 30_000 }).toBeGreaterThan(ended)
+      ends[ended]?.()
+    }
+    await untilEnd(open, files.length)
+  })
+
   it('says A700 where as many orders wait as may', async () => {
     open = await openTestGateway(folder, settingsOf({ maxQueued: 1 }), { processInstance: () => new Promise(() => {}), predictConcurrency: 1 })
+    // One is in the engines' hands, one stands ready behind it.
+    expect((await send(open, [syntheticFile(CR, '1.2.1')])).status).toBe(200)
+    await expect.poll(async () => (await open!.gateway.jobs.counts()).states.running, { timeout: 10_000 }).toBe(1)
     expect((await send(open, [syntheticFile(CR, '1.2.3')])).status).toBe(200)
-    await expect.poll(async () => (await open!.gateway.jobs.counts()).states.running).toBe(1)
+    await expect.poll(async () => (await open!.gateway.jobs.counts()).states.running, { timeout: 10_000 }).toBe(2)
     const answer = await send(open, [syntheticFile(CR, '1.2.4'), syntheticFile(CR, '1.2.5')])
     expect(answer).toMatchObject({ status: 202, body: { '00081198': { Value: [{ '00081155': { Value: ['1.2.5'] }, '00081197': { Value: [0xa700] } }] } } })
   })
