@@ -161,12 +161,15 @@ async function diePredicting(run: Run, server: RunningServer): Promise<KillRecor
 
 async function dieDelivering(run: Run, server: RunningServer, point: StorePoint): Promise<KillRecord> {
   let record: KillRecord | null = null
-  await run.archive.atNextStore(point, async () => {
-    const states = await lookAt(server)
-    record = recordOf(run, 'deliver', point, states)
-    if (point === 'answered') await pause(run.random() * RECORD_MS)
-    await server.stop('SIGKILL')
+  let isDead: Promise<unknown> = Promise.resolve()
+  const die = (): Promise<unknown> => server.stop('SIGKILL')
+  // The server notes an answer sooner than it can be asked for its jobs: they are looked at while the answer is held.
+  await run.archive.atNextStore(point === 'answered' ? 'stored' : point, async () => {
+    record = recordOf(run, 'deliver', point, await lookAt(server))
+    if (point === 'answered') isDead = run.archive.atNextStore(point, () => pause(run.random() * RECORD_MS).then(die))
+    else await die()
   })
+  await isDead
   if (record === null) throw new Error('no store was held')
   return record
 }

@@ -19,7 +19,7 @@ export interface StoreRecord {
 
 interface Hook {
   readonly point: StorePoint
-  readonly act: () => Promise<void>
+  readonly act: () => Promise<unknown>
   readonly done: () => void
 }
 
@@ -57,7 +57,7 @@ export class RecordingArchive {
   }
 
   /** Does this once, as soon as a store comes to the point, and holds the store meanwhile. Resolves when it is done. */
-  atNextStore(point: StorePoint, act: () => Promise<void>): Promise<void> {
+  atNextStore(point: StorePoint, act: () => Promise<unknown>): Promise<void> {
     return new Promise((done) => {
       this.#hook = { point, act, done }
     })
