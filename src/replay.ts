@@ -4,20 +4,22 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { compareAnswers, type Difference } from './artifact/compare-answers.ts'
-import type { MapAnswer, PredictionAnswer } from './domain/answer.ts'
+import type { ExplanationAnswer, MapAnswer, MapLinks, PredictionAnswer } from './domain/answer.ts'
 import type { ExplanationMap } from './domain/explanation.ts'
+import { type PerturbationMethod, type PerturbationOrder, passesOf, slicesOf } from './domain/perturbation.ts'
 import type { PredictionOptions, RenderOptions, RenderRequest } from './domain/prediction.ts'
 import { Problem, toProblemData } from './domain/problem.ts'
-import { toAnswer, toArtifacts } from './http/to-answer.ts'
-import { loadBundle } from './infer/load-bundle.ts'
-import { draw, predict } from './pipeline.ts'
+import { toAnswer, toArtifacts, toMapAnswer } from './http/to-answer.ts'
+import { type Bundle, loadBundle } from './infer/load-bundle.ts'
+import { draw, perturb, perturbationMap, predict } from './pipeline.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
 const HELP = `npm run replay -- PREDICTION FILE [options]
 
 Predicts FILE again and compares every number with PREDICTION (the answer's JSON), and every map that lies beside it or in it
-(npy, png, json) byte for byte. Ends with status 0 when all are equal, 1 when not.
+(npy, png, json) byte for byte. PREDICTION may also be the JSON of an explanation that is done (occlusion, RISE): all of its
+forward passes are then run again. Ends with status 0 when all are equal, 1 when not.
 
   --models DIR   the models folder (default: models/released)
   --json         print one JSON document and nothing else
@@ -41,6 +43,8 @@ interface Replay {
 
 /** Formats of a kept map that are compared. */
 const FORMATS = ['npy', 'json', 'png'] as const
+/** Links are of the occasion, and not compared. */
+const NOWHERE: MapLinks = { png: '', svg: null, npy: '', json: '' }
 const OVERLAY: Omit<RenderOptions, 'format'> = { style: 'overlay', alpha: 0.4, head: null, colormap: null, size: 'source' }
 
 function readCommand(args: readonly string[]): Command | null {
@@ -66,19 +70,31 @@ async function read(path: string): Promise<Uint8Array> {
   })
 }
 
-/** The answer, as far as a replay relies on it. Throws: "parameter-invalid". */
-function readAnswer(bytes: Uint8Array): PredictionAnswer {
+/** The answer, or the explanation that is done, as far as a replay relies on it. Throws: "parameter-invalid". */
+function readAnswer(bytes: Uint8Array): PredictionAnswer | DoneExplanation {
   const refuse = (cause?: unknown): Problem => new Problem('parameter-invalid', 'the first file is no answer of this program', { parameter: 'PREDICTION' }, cause)
-  let answer: PredictionAnswer
+  let answer: PredictionAnswer | DoneExplanation
   try {
-    answer = JSON.parse(Buffer.from(bytes).toString('utf8')) as PredictionAnswer
+    answer = JSON.parse(Buffer.from(bytes).toString('utf8')) as PredictionAnswer | DoneExplanation
   } catch (error) {
     throw refuse(error)
   }
-  const isAnswer =
-    typeof answer?.model?.id === 'string' && typeof answer.provenance?.inputSha256 === 'string' && Array.isArray(answer.maps) && typeof answer.input?.frame === 'number'
-  if (!isAnswer || !/^[a-z0-9][a-z0-9.-]{0,127}$/.test(answer.model.id)) throw refuse()
+  const isMade = typeof answer?.model?.id === 'string' && typeof answer.provenance?.inputSha256 === 'string'
+  if (!isMade || !/^[a-z0-9][a-z0-9.-]{0,127}$/.test(answer.model.id)) throw refuse()
+  if (isExplanation(answer) ? !isDone(answer) : !Array.isArray(answer.maps) || typeof answer.input?.frame !== 'number') throw refuse()
   return answer
+}
+
+/** An explanation with its map. */
+type DoneExplanation = ExplanationAnswer & { readonly map: MapAnswer }
+
+function isExplanation(answer: PredictionAnswer | DoneExplanation): answer is DoneExplanation {
+  return 'predictionId' in answer
+}
+
+function isDone({ state, map, frame, method, baseline, masks, seed, explainedClass }: DoneExplanation): boolean {
+  const isComplete = method === 'occlusion' ? baseline === 'mean' || baseline === 'blur' : method === 'rise' && Number.isSafeInteger(masks) && Number.isSafeInteger(seed)
+  return state === 'done' && map !== null && isComplete && Number.isSafeInteger(frame) && Number.isSafeInteger(explainedClass?.index)
 }
 
 /** What was asked, told by what was answered. */
@@ -96,17 +112,47 @@ async function run({ prediction: path, file, models }: Command): Promise<Replay>
   const before = readAnswer(await read(path))
   const bundle = await loadBundle(join(models, before.model.id))
   try {
-    const request = { kind: 'predict' as const, modelId: before.model.id, bytes: await read(file), options: optionsOf(before) }
-    const { prediction } = await predict(bundle, request, before.provenance.software)
-    const now = toAnswer(prediction, before.id, before.createdAt, () => ({ png: '', svg: null, npy: '', json: '' }))
-    // What was written is JSON: a number that JSON can't hold is compared as JSON has it.
-    const { differences, compared } = compareAnswers(before, JSON.parse(JSON.stringify(asOldAs(before, now))))
-    const artifacts = toArtifacts(prediction, before.id, before.createdAt)
-    const maps = await compareMaps(before, dirname(resolve(path)), { kind: 'render', ...artifacts })
-    return { isEqual: differences.length === 0 && maps.differing.length === 0, comparedNumbers: compared, comparedMaps: maps.compared, differences, differingMaps: maps.differing }
+    const bytes = await read(file)
+    return isExplanation(before) ? await replayExplanation(bundle, before, bytes) : await replayPrediction(bundle, before, bytes, dirname(resolve(path)))
   } finally {
     await bundle.release()
   }
+}
+
+/** The map is told by its figures, the hash of its grid among them: no file of it is looked for. */
+async function replayExplanation(bundle: Bundle, before: DoneExplanation, bytes: Uint8Array): Promise<Replay> {
+  const { frame, explainedClass, provenance } = before
+  const options: PredictionOptions = { frame, maps: [], explainedClass: null, seed: provenance.seed ?? 0, samples: 0 }
+  const { prediction } = await predict(bundle, { kind: 'predict', modelId: before.model.id, bytes, options }, provenance.software)
+  if (prediction.networkInput === undefined) throw new Problem('internal', 'the road kept no input', {})
+  const order = { modelId: before.model.id, method: methodOf(before), pixels: prediction.networkInput, classIndex: explainedClass.index, networkSeed: provenance.seed ?? 0 }
+  const map = await explainAgain(bundle, order)
+  const { model, explanation, provenance: made } = prediction
+  const now = { ...before, model, provenance: made, map: toMapAnswer(map, explanation.classes, NOWHERE) }
+  const { differences, compared } = compareAnswers(before, JSON.parse(JSON.stringify(now)))
+  return { isEqual: differences.length === 0, comparedNumbers: compared, comparedMaps: 0, differences, differingMaps: [] }
+}
+
+function methodOf({ method, baseline, masks, seed }: DoneExplanation): PerturbationMethod {
+  return method === 'occlusion' ? { kind: 'occlusion', baseline: baseline ?? 'mean' } : { kind: 'rise', masks: masks ?? 0, seed: seed ?? 0 }
+}
+
+/** In the slices in which the server did it. */
+async function explainAgain(bundle: Bundle, order: PerturbationOrder): Promise<ExplanationMap> {
+  const probabilities = new Float64Array(passesOf(order.method, bundle.manifest))
+  for (const { start, count } of slicesOf(order.method, bundle.manifest)) probabilities.set(await perturb(bundle, { kind: 'perturb', order, start, count }), start)
+  return perturbationMap(bundle, { kind: 'perturbation-map', order, probabilities })
+}
+
+async function replayPrediction(bundle: Bundle, before: PredictionAnswer, bytes: Uint8Array, folder: string): Promise<Replay> {
+  const request = { kind: 'predict' as const, modelId: before.model.id, bytes, options: optionsOf(before) }
+  const { prediction } = await predict(bundle, request, before.provenance.software)
+  const now = toAnswer(prediction, before.id, before.createdAt, () => NOWHERE)
+  // What was written is JSON: a number that JSON can't hold is compared as JSON has it.
+  const { differences, compared } = compareAnswers(before, JSON.parse(JSON.stringify(asOldAs(before, now))))
+  const artifacts = toArtifacts(prediction, before.id, before.createdAt)
+  const maps = await compareMaps(before, folder, { kind: 'render', ...artifacts })
+  return { isEqual: differences.length === 0 && maps.differing.length === 0, comparedNumbers: compared, comparedMaps: maps.compared, differences, differingMaps: maps.differing }
 }
 
 /** Without what no program said yet when the first answer was made. */

@@ -14,7 +14,7 @@ export interface Comparison {
 }
 
 /** What belongs to one occasion and not to the answer: its name, its time, its speed, where its maps are kept. */
-const OCCASION: readonly RegExp[] = [/^id$/, /^createdAt$/, /^timingMs(\.|$)/, /^maps\[\d+\]\.href(\.|$)/]
+const OCCASION: readonly RegExp[] = [/^id$/, /^createdAt$/, /^timingMs(\.|$)/, /^predictionId$/, /^finishedAt$/, /^(maps\[\d+\]\.|map\.)?href(\.|$)/]
 
 /** Every value of either answer that the other does not hold bit for bit; what belongs to the occasion is left out. */
 export function compareAnswers(before: unknown, now: unknown): Comparison {
