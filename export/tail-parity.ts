@@ -40,7 +40,7 @@ async function compareImage(
   const take = (name: string): Tensor => imageOf(asTrained, name, image)
   const scores = take('scores')
   const [heads = 0, tokens = 0] = scores.shape
-  const run = createTailRunner(tail, { asTrained: { scores, values: take('values'), residual: take('residual') }, withoutStructure: null })
+  const run = createTailRunner({ whole: tail, logits: tail }, { asTrained: { scores, values: take('values'), residual: take('residual') }, withoutStructure: null })
   if (run === null) throw new Problem('output-missing', 'the graph lacks what the tail starts from', { output: 'scores' })
   const { bias, keep } = lastStructure(config, take, heads, tokens)
   const withStructure = await run({ alpha: Float32Array.of(1), bias, keep })

@@ -16,7 +16,7 @@ import { hasRows, outputOf } from './read-outputs.ts'
 import { shapleyValues } from './shapley.ts'
 import { structureFacts, structureNeeds } from './structure-facts.ts'
 import { isOnlyInLastLayer, needsRunWithoutStructure } from './structure-layers.ts'
-import { createTailStudy, logitsOf, STRUCTURE_REMOVED, type TailStudy, tailNeeds } from './tail-study.ts'
+import { createTailStudy, logitsOf, type TailStudy, tailNeeds } from './tail-study.ts'
 import { uncertaintyOf } from './uncertainty.ts'
 
 /**
@@ -106,7 +106,7 @@ async function counterfactualOf(manifest: Manifest, classes: readonly ClassOutpu
   if (manifest.structure === null) return null
   if (outputs.withoutStructure !== null) return toCounterfactual(classes, outputOf(outputs.withoutStructure, 'logits').data, 'network')
   if (tail === null) return null
-  return toCounterfactual(classes, logitsOf(await tail.ask([STRUCTURE_REMOVED]), 0), isOnlyInLastLayer(manifest) ? 'network' : 'last-block')
+  return toCounterfactual(classes, logitsOf(await tail.ends(), 1), isOnlyInLastLayer(manifest) ? 'network' : 'last-block')
 }
 
 function toCounterfactual(classes: readonly ClassOutput[], logits: Float32Array, scope: Counterfactual['scope']): Counterfactual {

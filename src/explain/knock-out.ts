@@ -43,7 +43,7 @@ async function knockOutMap(context: MapContext): Promise<ExplanationMap> {
 /** For every set of tokens: the class logit minus the same with the set hidden from the class token. */
 export async function logitDrops(study: TailStudy, sets: readonly (readonly number[])[], classIndex: number): Promise<Float64Array> {
   const changes: readonly TailChange[] = [AS_TRAINED, ...sets.map((hidden) => ({ alpha: 1, hidden }))]
-  const answer = await study.ask(changes)
+  const answer = await study.askLogits(changes)
   const base = logitsOf(answer, 0)[classIndex] ?? 0
   return Float64Array.from(sets, (_, row) => base - (logitsOf(answer, row + 1)[classIndex] ?? 0))
 }

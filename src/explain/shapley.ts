@@ -51,7 +51,7 @@ function shapleyMap({ manifest, explainedClass, communities }: MapContext): Expl
 export async function shapleyValues(study: TailStudy, players: readonly (readonly number[])[], classIndex: number): Promise<Float64Array> {
   const count = players.length
   const changes = Array.from({ length: 2 ** count }, (_, present) => ({ alpha: 1, hidden: players.flatMap((tokens, player) => ((present >> player) & 1 ? [] : tokens)) }))
-  const answer = await study.ask(changes)
+  const answer = await study.askLogits(changes)
   const logitWith = (present: number): number => logitsOf(answer, present)[classIndex] ?? 0
   const weights = shapleyWeights(count)
   return Float64Array.from({ length: count }, (_, player) => {

@@ -7,7 +7,7 @@ import { type MapContext, type MapMethod, studyOf } from './map-method.ts'
 import { meanOfRows, toHeadGrids, toPatchGrid } from './patch-grid.ts'
 import { declaredRows } from './read-outputs.ts'
 import { isOnlyInLastLayer } from './structure-layers.ts'
-import { AS_TRAINED, gradientOf, logitsOf, STRUCTURE_REMOVED, scoresUnder, type TailStudy } from './tail-study.ts'
+import { gradientOf, logitsOf, scoresUnder, type TailStudy } from './tail-study.ts'
 
 /** Nodes grow with the bias: 16 do for a bias of 13, 128 for one of 1,200. */
 const NODES = [16, 32, 64, 128] as const
@@ -69,7 +69,7 @@ async function structureAttributionMap(context: MapContext): Promise<Explanation
 
 /** The attribution of one class, nodes doubled until the residual is small. */
 export async function attributeStructure(study: TailStudy, classIndex: number): Promise<StructureAttribution> {
-  const ends = await study.ask([AS_TRAINED, STRUCTURE_REMOVED])
+  const ends = await study.ends()
   const trained = logitsOf(ends, 0)[classIndex] ?? 0
   const removed = logitsOf(ends, 1)[classIndex] ?? 0
   const deltaLogit = trained - removed

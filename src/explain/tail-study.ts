@@ -23,6 +23,10 @@ export interface TailStudy {
   readonly bias: readonly ArrayLike<number>[]
   /** The answer to each change, in order. */
   ask(changes: readonly TailChange[]): Promise<TailAnswer>
+  /** The same without gradients, for a third of the work. */
+  askLogits(changes: readonly TailChange[]): Promise<TailAnswer>
+  /** Logits as trained, and without the structure in the last layer; asked once. */
+  ends(): Promise<TailAnswer>
   /** The answer without a change, asked once. */
   unchanged(): Promise<TailAnswer>
 }
@@ -45,13 +49,20 @@ export function createTailStudy(manifest: Manifest, outputs: ModelOutputs, tail:
   const found = layers > 0 && isInLastLayer(manifest) ? biasRows(manifest, outputs.asTrained, layers - 1) : []
   const bias = found.length > 0 ? found : scores.map(() => new Float64Array(tokens))
   const ask = (changes: readonly TailChange[]): Promise<TailAnswer> => tail(toQuery(changes, bias, tokens))
+  const askLogits = (changes: readonly TailChange[]): Promise<TailAnswer> => tail({ ...toQuery(changes, bias, tokens), wants: 'logits' })
   let base: Promise<TailAnswer> | undefined
+  let ends: Promise<TailAnswer> | undefined
   return {
     heads: scores.length,
     tokens,
     scores,
     bias,
     ask,
+    askLogits,
+    ends: () => {
+      ends ??= askLogits([AS_TRAINED, STRUCTURE_REMOVED])
+      return ends
+    },
     unchanged: () => {
       base ??= ask([AS_TRAINED])
       return base

@@ -11,10 +11,11 @@ import { checkGraph, refuse } from './check-graph.ts'
 import { inlineFunctions } from './inline-functions.ts'
 import { createModelRunner, type ModelRunner } from './model-runner.ts'
 import { nodeRuntime } from './node-runtime.ts'
+import { keepOutputs } from './prune-graph.ts'
 import type { RunRequest } from './run-request.ts'
 import type { Runtime, Session } from './runtime.ts'
 import { checkSignature } from './signature.ts'
-import { createTailRunner } from './tail-runner.ts'
+import { createTailRunner, type TailSessions } from './tail-runner.ts'
 
 export interface Bundle {
   readonly manifest: Manifest
@@ -64,8 +65,8 @@ export async function openBundle(files: BundleFiles, options: LoadOptions = {}):
   try {
     const main = await openGraph(runtime, files.graph, manifest.graph.sha256)
     sessions.push(main.session)
-    const tail = manifest.tail === null || files.tail === null ? null : await openGraph(runtime, files.tail, manifest.tail.sha256)
-    if (tail !== null) sessions.push(tail.session)
+    const tail = manifest.tail === null || files.tail === null ? null : await openTail(runtime, files.tail, manifest.tail.sha256)
+    if (tail !== null) sessions.push(tail.whole, tail.logits)
     const runner = createModelRunner(manifest, main.session)
     await warm(runner, runtime)
     return {
@@ -73,7 +74,7 @@ export async function openBundle(files: BundleFiles, options: LoadOptions = {}):
       runtime: main.writtenOut ? `${runtime.name}, functions written out` : runtime.name,
       run: (input, request) => runner.run(input, request),
       forward: (pixels, seed) => runner.forward(pixels, seed),
-      tailFor: (outputs) => (tail === null ? null : createTailRunner(tail.session, outputs)),
+      tailFor: (outputs) => (tail === null ? null : createTailRunner(tail, outputs)),
       release,
     }
   } catch (error) {
@@ -102,6 +103,17 @@ async function openGraph(runtime: Runtime, bytes: Uint8Array, sha256: string): P
   } catch (cause) {
     if (model.functions.length === 0) throw refuse('runtime', `${runtime.name} does not take the graph`, cause)
     return { session: await openWrittenOut(runtime, model), writtenOut: true }
+  }
+}
+
+/** Both sessions of a tail, or none. */
+async function openTail(runtime: Runtime, bytes: Uint8Array, sha256: string): Promise<TailSessions> {
+  const { session: whole } = await openGraph(runtime, bytes, sha256)
+  try {
+    return { whole, logits: await runtime.open(keepOutputs(checkGraph(bytes), ['logits'])) }
+  } catch (cause) {
+    await whole.release()
+    throw refuse('runtime', `${runtime.name} does not take the tail without its gradient`, cause)
   }
 }
 

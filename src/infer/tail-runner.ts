@@ -5,8 +5,14 @@ import { type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { allFinite } from './read-output.ts'
 import type { Feed, Session } from './runtime.ts'
 
+/** A bundle's tail, and the same graph without its gradient. */
+export interface TailSessions {
+  readonly whole: Session
+  readonly logits: Session
+}
+
 /** The tail's graph for one image, or null where the outputs lack what it starts from: scores, values and residual. */
-export function createTailRunner(session: Session, { asTrained }: ModelOutputs): RunTail | null {
+export function createTailRunner(sessions: TailSessions, { asTrained }: ModelOutputs): RunTail | null {
   const { values, residual } = asTrained
   const scores = asTrained.classTokenScores ?? (asTrained.scores === undefined ? undefined : classTokenRows(asTrained.scores))
   if (scores === undefined || values === undefined || residual === undefined) return null
@@ -15,18 +21,22 @@ export function createTailRunner(session: Session, { asTrained }: ModelOutputs):
     checkQuery(query, scores)
     const rows = query.alpha.length
     const changes = { alpha: feed(tensorOf(query.alpha, [rows])), bias: feed(query.bias), keep: feed(query.keep) }
-    return answer(await session.run({ ...image, ...changes }, ['logits', 'gradient']))
+    const feeds = { ...image, ...changes }
+    if (query.wants !== 'logits') return answer(await sessions.whole.run(feeds, ['logits', 'gradient']))
+    const results = await sessions.logits.run(feeds, ['logits'])
+    return { logits: finite(results, 'logits'), gradient: tensorOf(new Float32Array(0), [0]) }
   }
 }
 
 function answer(results: ReadonlyMap<string, Tensor>): TailAnswer {
-  const take = (name: string): Tensor => {
-    const tensor = results.get(name)
-    if (tensor === undefined) throw new Problem('output-missing', `the tail gave no ${name}`, { output: name })
-    if (!allFinite(tensor)) throw new Problem('output-not-finite', `the tail's ${name} holds a value that is not finite`, { output: name })
-    return tensor
-  }
-  return { logits: take('logits'), gradient: take('gradient') }
+  return { logits: finite(results, 'logits'), gradient: finite(results, 'gradient') }
+}
+
+function finite(results: ReadonlyMap<string, Tensor>, name: string): Tensor {
+  const tensor = results.get(name)
+  if (tensor === undefined) throw new Problem('output-missing', `the tail gave no ${name}`, { output: name })
+  if (!allFinite(tensor)) throw new Problem('output-not-finite', `the tail's ${name} holds a value that is not finite`, { output: name })
+  return tensor
 }
 
 /** Row 0 of each head: [head, token, token] becomes [head, token]. */

@@ -198,7 +198,7 @@ describe('the tail of the hand-made block', () => {
     const scores = new Float32Array(H * N * N)
     for (let head = 0; head < H; head++) scores.set(classRow.slice(head * N, (head + 1) * N), head * N * N)
     const residual = tensorOf(gen([N, D], 0.1, 1).data.slice(0, D), [D])
-    tail = createTailRunner(session, { asTrained: { scores: tensorOf(scores, [H, N, N]), values: values(), residual }, withoutStructure: null })!
+    tail = createTailRunner({ whole: session, logits: session }, { asTrained: { scores: tensorOf(scores, [H, N, N]), values: values(), residual }, withoutStructure: null })!
   })
   afterAll(() => session.release())
 
