@@ -47,6 +47,7 @@ const archiveSchema = z.discriminatedUnion('kind', [
     host: z.string().min(1).max(255),
     port,
     aeTitle,
+    retrieveBy: z.enum(['move', 'get']).default('move'),
     tls: tlsSchema.optional(),
     timeoutSeconds: seconds(3600).default(60),
     delivery: deliverySchema.prefault({}),
@@ -176,7 +177,7 @@ type Archive = z.infer<typeof archiveSchema>
 async function toPeer(folder: string, callingAeTitle: string, archive: Archive): Promise<Peer> {
   const common = { name: archive.name, tls: await readTls(folder, archive.tls), timeoutMs: archive.timeoutSeconds * 1000 }
   if (archive.kind === 'dicomweb') return { ...common, kind: 'dicomweb', url: archive.url, authentication: await readAuthentication(folder, archive.authentication) }
-  return { ...common, kind: 'dimse', host: archive.host, port: archive.port, calledAeTitle: archive.aeTitle, callingAeTitle }
+  return { ...common, kind: 'dimse', host: archive.host, port: archive.port, calledAeTitle: archive.aeTitle, callingAeTitle, retrieveBy: archive.retrieveBy }
 }
 
 function toDestination({ name, delivery }: Archive): DestinationSettings {

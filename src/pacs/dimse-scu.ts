@@ -1,11 +1,29 @@
-/** Requests to a DIMSE peer in, what it answered out: C-ECHO, C-STORE, C-FIND and C-MOVE as SCU. */
+/** Requests to a DIMSE peer in, what it answered out: C-ECHO, C-STORE, C-FIND, C-MOVE and C-GET as SCU. */
 import type { Socket } from 'node:net'
+import type { Writable } from 'node:stream'
 import type { ResultObject } from '../domain/job.ts'
 import { Problem } from '../domain/problem.ts'
-import { type Association, association, Client, constants, Dataset, type DimseRequest, type DimseResponse, MAX_PDU_BYTES, requests } from './dimse-library.ts'
+import {
+  type Association,
+  association,
+  Client,
+  type CStoreRequest,
+  type CStoreResponse,
+  constants,
+  Dataset,
+  type DimseDataset,
+  type DimseRequest,
+  type DimseResponse,
+  responses as dimseResponses,
+  MAX_PDU_BYTES,
+  type PresentationContext,
+  requests,
+} from './dimse-library.ts'
+import { DatasetCollector, type Incoming, incomingOf, toInstance } from './incoming-instance.ts'
 import { MAX_CONTROL_BYTES, PduGuard } from './pdu-guard.ts'
 import type { DimsePeer, RetrieveKey } from './peers.ts'
 import { readFileMeta } from './read-file-meta.ts'
+import { FAILURE_REASONS } from './receive-stow.ts'
 
 const EXPLICIT_LITTLE_ENDIAN = '1.2.840.10008.1.2.1'
 /** Of one answer of a peer: identifiers, never images. */
@@ -91,7 +109,7 @@ export async function findByDimse(
     })
 }
 
-/** How a C-MOVE came out. */
+/** How a C-MOVE or a C-GET came out. */
 export interface MoveCounts {
   readonly completed: number
   readonly failures: number
@@ -104,9 +122,12 @@ export interface MoveCounts {
  */
 export async function moveByDimse(peer: DimsePeer, key: RetrieveKey, destinationAeTitle: string, signal?: AbortSignal): Promise<MoveCounts> {
   const [responses = []] = await associate(peer, [toMoveRequest(key, destinationAeTitle)], [], signal)
-  const last = responses.at(-1)
   checkStatus(lastStatus(responses), 'move the images')
-  const command = last?.getCommandDataset().getElements() ?? {}
+  return toCounts(responses)
+}
+
+function toCounts(responses: readonly DimseResponse[]): MoveCounts {
+  const command = responses.at(-1)?.getCommandDataset().getElements() ?? {}
   return { completed: Number(command['NumberOfCompletedSuboperations'] ?? 0), failures: Number(command['NumberOfFailedSuboperations'] ?? 0) }
 }
 
@@ -116,12 +137,44 @@ function toMoveRequest({ studyInstanceUid, seriesInstanceUid, sopInstanceUid }: 
   return requests.CMoveRequest.createImageMoveRequest(destination, studyInstanceUid, seriesInstanceUid, sopInstanceUid)
 }
 
+/** What is taken in over an association of ours, and where it goes. */
+export interface Receiving {
+  /** A presentation context each; the roles are turned round in all of them. */
+  readonly contexts: readonly { readonly sopClassUid: string; readonly transferSyntaxUid: string }[]
+  readonly maxObjectBytes: number
+  /** Resolves once the instance can't be lost, to whether it was taken. */
+  readonly accept: (bytes: Uint8Array) => Promise<boolean>
+}
+
+/**
+ * Has the archive send what the key names over the same association; each instance is acknowledged once it was accepted.
+ *
+ * Throws: "pacs-unreachable", "pacs-refused".
+ */
+export async function getByDimse(peer: DimsePeer, key: RetrieveKey, receiving: Receiving, signal?: AbortSignal): Promise<MoveCounts> {
+  const [responses = []] = await associate(peer, [toGetRequest(key)], [], signal, receiving)
+  checkStatus(lastStatus(responses), 'send the images')
+  return toCounts(responses)
+}
+
+function toGetRequest({ studyInstanceUid, seriesInstanceUid, sopInstanceUid }: RetrieveKey): DimseRequest {
+  const request =
+    seriesInstanceUid === null
+      ? requests.CGetRequest.createStudyGetRequest(studyInstanceUid)
+      : sopInstanceUid === null
+        ? requests.CGetRequest.createSeriesGetRequest(studyInstanceUid, seriesInstanceUid)
+        : requests.CGetRequest.createImageGetRequest(studyInstanceUid, seriesInstanceUid, sopInstanceUid)
+  request.setAddStorageSopClassesToAssociation(false)
+  return request
+}
+
 /** The responses to each request, in order, once the association has ended. */
 function associate(
   peer: DimsePeer,
   sent: readonly DimseRequest[],
   contexts: readonly InstanceType<typeof association.PresentationContext>[],
   signal?: AbortSignal,
+  receiving?: Receiving,
 ): Promise<readonly (readonly DimseResponse[])[]> {
   const answers = sent.map((): DimseResponse[] => [])
   return new Promise((resolve, reject) => {
@@ -150,7 +203,8 @@ function associate(
     // The first verdict counts: after one of the above this is without effect.
     client.on('closed', () => (answers.every((responses) => responses.length > 0) ? resolve(answers) : reject(isReleased ? notNegotiated() : unreachable(undefined))))
     connect(client, peer)
-    guard(client, signal, reject)
+    if (receiving !== undefined) receive(client, peer, receiving)
+    guard(client, signal, reject, receiving?.maxObjectBytes ?? 0)
   })
 }
 
@@ -170,15 +224,69 @@ function definedOf(name: string, value: string | undefined): Record<string, stri
   return value === undefined ? {} : { [name]: value }
 }
 
-/** The library keeps its socket to itself, and has none once the connection is closed. */
-function socketOf(client: InstanceType<typeof Client>): Socket | undefined {
-  return (client as unknown as { readonly network?: { readonly socket: Socket } }).network?.socket
+/** What the library keeps to itself of a connection. Its two functions of streams are there to be replaced in a server; a client has them too. */
+interface Network {
+  readonly socket: Socket
+  sendAssociationRequest: (association: Association) => void
+  createStoreWritableStream: (context: PresentationContext) => Writable
+  createDatasetFromStoreWritableStream: (writable: Writable, context: PresentationContext, done: (dataset: DimseDataset) => void) => void
+}
+
+/** None once the connection is closed. */
+const networkOf = (client: InstanceType<typeof Client>): Network | undefined => (client as unknown as { readonly network?: Network }).network
+
+const socketOf = (client: InstanceType<typeof Client>): Socket | undefined => networkOf(client)?.socket
+
+/** Offers to be sent images (role selection, PS3.7 section D.3.3.4), and takes them in as they come, undecoded. */
+function receive(client: InstanceType<typeof Client>, { calledAeTitle }: DimsePeer, { contexts, maxObjectBytes, accept }: Receiving): void {
+  const network = networkOf(client)
+  if (network === undefined) return
+  const request = network.sendAssociationRequest.bind(network)
+  network.sendAssociationRequest = (asked) => {
+    offerContexts(asked, contexts)
+    request(asked)
+  }
+  let incoming: Incoming | null = null
+  network.createStoreWritableStream = () => new DatasetCollector(maxObjectBytes)
+  network.createDatasetFromStoreWritableStream = (writable, context, done) => {
+    incoming = incomingOf(writable, context)
+    done(new Dataset({}, context.getAcceptedTransferSyntaxUid()))
+  }
+  client.on('cStoreRequest', (store: CStoreRequest, answer: (response: CStoreResponse) => void) => {
+    const instance = toInstance(store, incoming, calledAeTitle)
+    incoming = null
+    const response = dimseResponses.CStoreResponse.fromRequest(store)
+    const taken =
+      typeof instance === 'number' ? Promise.resolve(instance) : accept(instance).then((isTaken) => (isTaken ? constants.Status.Success : FAILURE_REASONS.outOfResources))
+    taken
+      .then((status) => {
+        response.setStatus(status)
+        answer(response)
+      })
+      .catch(() => network.socket.destroy())
+  })
+}
+
+/** A role is told once a class, in its first context (PS3.7 section D.3.3.4: for a SOP class, not for a context). */
+function offerContexts(asked: Association, contexts: Receiving['contexts']): void {
+  const known = new Set<string>()
+  for (const { sopClassUid, transferSyntaxUid } of contexts) {
+    const id = asked.addPresentationContext(sopClassUid)
+    asked.addTransferSyntaxToPresentationContext(id, transferSyntaxUid)
+    if (!known.has(sopClassUid)) asked.getPresentationContext(id).setProviderRole(true)
+    known.add(sopClassUid)
+  }
 }
 
 /** Holds the peer to the limits of an answer, and ends the connection when the job is cancelled. */
-function guard(client: InstanceType<typeof Client>, signal: AbortSignal | undefined, fail: (problem: Problem) => void): void {
+function guard(client: InstanceType<typeof Client>, signal: AbortSignal | undefined, fail: (problem: Problem) => void, maxObjectBytes: number): void {
   const socket = socketOf(client)
-  const pdus = new PduGuard({ maxPduBytes: 2 * MAX_PDU_BYTES, maxControlBytes: MAX_CONTROL_BYTES, maxCommandBytes: MAX_ANSWER_BYTES, maxMessageBytes: 16 * MAX_ANSWER_BYTES })
+  const pdus = new PduGuard({
+    maxPduBytes: 2 * MAX_PDU_BYTES,
+    maxControlBytes: MAX_CONTROL_BYTES,
+    maxCommandBytes: MAX_ANSWER_BYTES,
+    maxMessageBytes: maxObjectBytes + 16 * MAX_ANSWER_BYTES,
+  })
   socket?.prependListener('data', (chunk: Buffer) => {
     if (pdus.inspect(chunk)) return
     fail(new Problem('pacs-refused', "the archive's answer is larger than is read", {}))

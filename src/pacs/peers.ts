@@ -35,6 +35,8 @@ export interface DimsePeer {
   readonly port: number
   readonly calledAeTitle: string
   readonly callingAeTitle: string
+  /** How its images are fetched: sent to our own receiver (C-MOVE, where nothing is said), or over the association that asks (C-GET). */
+  readonly retrieveBy?: 'move' | 'get'
   readonly tls: PeerTls | null
   readonly timeoutMs: number
 }

@@ -1,8 +1,7 @@
 /** One connection in, its instances handed on out; every limit that the library leaves to its user is held here. */
 import type { Socket } from 'node:net'
-import { Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { TRANSFER_SYNTAXES } from '../dicom/transfer-syntaxes.ts'
-import { buildFileMeta } from './build-file-meta.ts'
 import {
   type Association,
   type CEchoRequest,
@@ -18,8 +17,9 @@ import {
   Scp,
 } from './dimse-library.ts'
 import type { DimseScpSettings } from './dimse-scp-settings.ts'
+import { DatasetCollector, type Incoming, incomingOf, toInstance } from './incoming-instance.ts'
 import { MAX_CONTROL_BYTES, PduGuard } from './pdu-guard.ts'
-import { FAILURE_REASONS, failureReasonOf } from './receive-stow.ts'
+import { failureReasonOf } from './receive-stow.ts'
 import { isStorageClass } from './storage-classes.ts'
 
 const { PresentationContextResult, RejectReason, RejectResult, RejectSource, SopClass, Status } = constants
@@ -29,7 +29,6 @@ const MAX_COMMAND_BYTES = 16_384
 const PDU_TOLERANCE = 2
 /** Room for headers of PDUs beside the object itself. */
 const MESSAGE_SLACK_BYTES = 4 * 1024 * 1024
-const UID = /^(0|[1-9][0-9]*)(\.[0-9]+)+$/
 const AE_TITLE = /^[\x20-\x7e]{1,16}$/
 
 /** Exact values first, and those that every decoder has before others; lossy ones only where nothing else is offered. */
@@ -41,36 +40,6 @@ export const PREFERRED_SYNTAXES: readonly string[] = [
   '1.2.840.10008.1.2.1.99',
   '1.2.840.10008.1.2.2',
 ]
-
-/** Collects a dataset's bytes as they come. The library goes on reading while a stream says that it is full, so this one never does. */
-class DatasetCollector extends Writable {
-  readonly #maxBytes: number
-  #chunks: Buffer[] = []
-  #length = 0
-
-  constructor(maxBytes: number) {
-    super({ highWaterMark: Number.MAX_SAFE_INTEGER })
-    this.#maxBytes = maxBytes
-  }
-
-  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
-    this.#length += chunk.length
-    if (this.#length > this.#maxBytes) this.#chunks = []
-    else this.#chunks.push(chunk)
-    done()
-  }
-
-  /** The bytes; null where there were too many. */
-  toBytes(): Buffer | null {
-    return this.#length > this.#maxBytes ? null : Buffer.concat(this.#chunks)
-  }
-}
-
-/** What has come for the C-STORE request that is about to be answered. */
-interface Incoming {
-  readonly dataset: Buffer | null
-  readonly context: PresentationContext
-}
 
 export class ReceivingScp extends Scp {
   readonly #socket: Socket
@@ -200,7 +169,7 @@ export class ReceivingScp extends Scp {
 
   /** Keeps the bytes; the library gets an empty dataset, so that it decodes nothing. */
   override createDatasetFromStoreWritableStream(writable: Writable, context: PresentationContext, callback: (dataset: DimseDataset) => void): void {
-    this.#incoming = { dataset: writable instanceof DatasetCollector ? writable.toBytes() : null, context }
+    this.#incoming = incomingOf(writable, context)
     callback(new Dataset({}, context.getAcceptedTransferSyntaxUid()))
   }
 
@@ -231,16 +200,10 @@ export class ReceivingScp extends Scp {
 
   /** The status of the response: success once the instance can't be lost. Never rejects. */
   async #store(request: CStoreRequest, incoming: Incoming | null): Promise<number> {
-    const sopClassUid = request.getAffectedSopClassUid()
-    const sopInstanceUid = request.getAffectedSopInstanceUid()
-    const transferSyntaxUid = incoming?.context.getAcceptedTransferSyntaxUid()
-    const isAccepted = incoming !== null && incoming.context.getResult() === PresentationContextResult.Accept && incoming.context.getAbstractSyntaxUid() === sopClassUid
-    if (!isAccepted || transferSyntaxUid === undefined) return FAILURE_REASONS.sopClassNotSupported
-    if (incoming.dataset === null) return FAILURE_REASONS.outOfResources
-    if (typeof sopInstanceUid !== 'string' || sopInstanceUid.length > 64 || !UID.test(sopInstanceUid)) return FAILURE_REASONS.cannotUnderstand
-    const meta = buildFileMeta({ sopClassUid, sopInstanceUid, transferSyntaxUid, sourceApplicationEntityTitle: this.#callingAeTitle })
+    const instance = toInstance(request, incoming, this.#callingAeTitle)
+    if (typeof instance === 'number') return instance
     try {
-      await this.#settings.accept({ bytes: Buffer.concat([meta, incoming.dataset]), callingAeTitle: this.#callingAeTitle, moveOriginator: moveOriginatorOf(request) })
+      await this.#settings.accept({ bytes: instance, callingAeTitle: this.#callingAeTitle, moveOriginator: moveOriginatorOf(request) })
       return Status.Success
     } catch (error) {
       return failureReasonOf(error)

@@ -145,9 +145,9 @@ describe.skipIf(!hasPeers)(`docs/integration.md${hasPeers ? '' : ' (needs orthan
     for (const script of blocks('sh test dcm4chee')) await execute(script, namesAtDcm4chee)
     await expect.poll(() => worklist.workitems.get(WORKITEM)?.story, { timeout: 120_000, interval: 300 }).toEqual(['SCHEDULED', 'IN PROGRESS', 'COMPLETED'])
     expect(new Set(worklist.requesters)).toEqual(new Set(['ATTENDING']))
-    const [{ stdout }, ...others] = (await Promise.all(blocks('sh test dcm4chee-results').map(async (script) => await execute(script, namesAtDcm4chee)))) as [{ stdout: string }]
+    const [answered, ...others] = await Promise.all(blocks('sh test dcm4chee-results').map(async (script) => await execute(script, namesAtDcm4chee)))
     expect(others).toEqual([])
-    const instances = JSON.parse(stdout) as Record<string, { Value?: readonly string[] }>[]
+    const instances = JSON.parse(answered?.stdout ?? '') as Record<string, { Value?: readonly string[] }>[]
     const image = String(pydicomReads(scheduled, 'ds.SOPInstanceUID'))
     const results = instances.flatMap((instance) => instance['00080018']?.Value ?? []).filter((uid) => uid !== image)
     expect(results).toHaveLength(4)

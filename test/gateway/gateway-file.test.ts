@@ -32,7 +32,7 @@ describe('readGatewayFile', () => {
       watch: [{ name: 'inbox', folder: 'in' }],
       archives: [
         { ...web, authentication: { kind: 'basic', user: 'u', passwordFile: 'password' }, tls: { keyFile: 'key.pem' } },
-        { kind: 'dimse', name: 'old', host: '10.0.0.1', port: 104, aeTitle: 'OLD PACS', delivery: { retryLimit: 3 } },
+        { kind: 'dimse', name: 'old', host: '10.0.0.1', port: 104, aeTitle: 'OLD PACS', retrieveBy: 'get', delivery: { retryLimit: 3 } },
       ],
       worklists: [
         { name: 'ai', archive: 'pacs', label: 'attending', inputArchive: 'old', model: 'm', destinations: ['old'] },
@@ -53,7 +53,7 @@ describe('readGatewayFile', () => {
           tls: { key: 'KEY' },
           timeoutMs: 60_000,
         },
-        { kind: 'dimse', name: 'old', host: '10.0.0.1', port: 104, calledAeTitle: 'OLD PACS', callingAeTitle: 'ATTENDING', tls: null, timeoutMs: 60_000 },
+        { kind: 'dimse', name: 'old', host: '10.0.0.1', port: 104, calledAeTitle: 'OLD PACS', callingAeTitle: 'ATTENDING', retrieveBy: 'get', tls: null, timeoutMs: 60_000 },
       ],
       destinations: [
         { name: 'pacs', concurrency: 2, retry: { limit: 20, delaySeconds: 2, maxDelaySeconds: 900 } },

@@ -49,6 +49,7 @@ export async function startOrthanc(modalities: Readonly<Record<string, readonly 
     DicomAlwaysAllowStore: true,
     DicomAlwaysAllowFind: true,
     DicomAlwaysAllowMove: true,
+    DicomAlwaysAllowGet: true,
     DicomModalities: modalities,
     Plugins: [DICOMWEB_PLUGIN],
     DicomWeb: { Enable: true, Root: root },
