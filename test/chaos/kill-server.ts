@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { type RunningServer, startServer } from '../e2e/support/start-server.ts'
 import { TINY_DCMM, writeTinyBundles } from '../e2e/support/write-tiny-bundle.ts'
 import type { Orthanc } from '../support/orthanc.ts'
+import { getJson } from './get-json.ts'
 import { type ArchiveContent, readArchive } from './read-archive.ts'
 import { RecordingArchive, STORE_POINTS, type StorePoint } from './recording-archive.ts'
 import { createSender, type Sender } from './sender.ts'
@@ -90,7 +91,7 @@ async function runLives(run: Run): Promise<ChaosOutcome> {
   }
   const server = await startServer(environment)
   try {
-    await sender.sendUpTo(server.url, orders)
+    await sender.sendUpTo(server, orders)
     const states = await untilIdle(server, orders, report)
     return { acknowledged: sender.acknowledged(), sentAgain: sender.sentAgain(), states, killRecords, ...(await readArchive(settings.archive, archive.stores)) }
   } finally {
@@ -128,7 +129,7 @@ async function liveAndDie(run: Run, server: RunningServer, kill: number): Promis
   const lead = 2 * Math.ceil(orders / kills)
   // Each life to come still finds something to send.
   const goal = Math.min(orders - (kills - kill), due + lead)
-  const sending = sender.sendUpTo(server.url, goal)
+  const sending = sender.sendUpTo(server, goal)
   while (deliveredOrders(archive) < due) await pause(LOOK_MS)
   await sending
   const aim = AIMS[kill % AIMS.length] ?? 'accept'
@@ -139,7 +140,7 @@ async function liveAndDie(run: Run, server: RunningServer, kill: number): Promis
 
 async function dieAccepting(run: Run, server: RunningServer, goal: number): Promise<KillRecord> {
   const states = await lookAt(server)
-  const sending = run.sender.sendUpTo(server.url, goal + 1)
+  const sending = run.sender.sendUpTo(server, goal + 1)
   await pause(run.random() * ACCEPT_MS)
   const record = recordOf(run, 'accept', null, states)
   await server.stop('SIGKILL')
@@ -183,7 +184,7 @@ function deliveredOrders({ stores }: RecordingArchive): number {
 }
 
 async function lookAt({ url }: RunningServer): Promise<Record<string, number>> {
-  const { jobs } = (await (await fetch(`${url}/v1/jobs?limit=1000`)).json()) as { jobs: readonly { state: string }[] }
+  const { jobs } = await getJson<{ jobs: readonly { state: string }[] }>(`${url}/v1/jobs?limit=1000`)
   const states: Record<string, number> = {}
   for (const { state } of jobs) states[state] = (states[state] ?? 0) + 1
   return states

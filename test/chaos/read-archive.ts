@@ -1,6 +1,7 @@
 /** An archive and the record of its stores in, how the two compare out. */
 import { readFileMeta } from '../../src/pacs/read-file-meta.ts'
 import type { Orthanc } from '../support/orthanc.ts'
+import { getBytes, getJson } from './get-json.ts'
 import { type StoreRecord, sha256 } from './recording-archive.ts'
 
 export interface ArchiveContent {
@@ -28,10 +29,10 @@ export async function readArchive(archive: Orthanc, stores: ReadonlyMap<string, 
 }
 
 async function countStudies({ url }: Orthanc): Promise<Record<number, number>> {
-  const studies = (await (await fetch(`${url}/studies`)).json()) as readonly string[]
+  const studies = await getJson<readonly string[]>(`${url}/studies`)
   const counts: Record<number, number> = {}
   for (const id of studies) {
-    const { CountInstances } = (await (await fetch(`${url}/studies/${id}/statistics`)).json()) as { CountInstances: number }
+    const { CountInstances } = await getJson<{ CountInstances: number }>(`${url}/studies/${id}/statistics`)
     counts[CountInstances] = (counts[CountInstances] ?? 0) + 1
   }
   return counts
@@ -39,8 +40,8 @@ async function countStudies({ url }: Orthanc): Promise<Record<number, number>> {
 
 async function countDifferent({ url }: Orthanc, stores: ReadonlyMap<string, StoreRecord>): Promise<number> {
   let different = 0
-  for (const id of (await (await fetch(`${url}/instances`)).json()) as readonly string[]) {
-    const bytes = new Uint8Array(await (await fetch(`${url}/instances/${id}/file`)).arrayBuffer())
+  for (const id of await getJson<readonly string[]>(`${url}/instances`)) {
+    const bytes = await getBytes(`${url}/instances/${id}/file`)
     if (!stores.get(readFileMeta(bytes).sopInstanceUid)?.digests.has(sha256(bytes))) different++
   }
   return different

@@ -1,11 +1,12 @@
-/** Addresses of a server's lives in, numbered instances sent to them by STOW-RS out: each until it is acknowledged, and never after that. */
+/** A server's lives in, numbered instances sent to them by STOW-RS out: each until it is acknowledged, and never after that. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { buildChestPhantom } from '../../src/demo/chest-phantom.ts'
 import { buildMultipart } from '../../src/pacs/multipart.ts'
+import type { RunningServer } from '../e2e/support/start-server.ts'
 
 export interface Sender {
   /** Returns when so many are acknowledged, or the server is gone. */
-  sendUpTo(url: string, count: number): Promise<void>
+  sendUpTo(server: RunningServer, count: number): Promise<void>
   acknowledged(): number
   /** How often an instance was sent without an acknowledgement. */
   sentAgain(): number
@@ -16,16 +17,16 @@ export interface Sender {
 export function createSender(): Sender {
   let [acknowledged, sentAgain, isWaiting] = [0, 0, false]
   return {
-    async sendUpTo(url, count) {
+    async sendUpTo(server, count) {
       while (acknowledged < count) {
         isWaiting = true
-        const status = await store(url, acknowledged)
+        const status = await store(server.url, acknowledged)
         isWaiting = false
         if (status === 200) acknowledged++
         else {
           sentAgain++
-          if (status === null) return
           await pause(50)
+          if (isGone(server)) return
         }
       }
     },
@@ -35,7 +36,9 @@ export function createSender(): Sender {
   }
 }
 
-/** STOW-RS of one instance; null where the server is gone. */
+const isGone = ({ process: { exitCode, signalCode } }: RunningServer): boolean => exitCode !== null || signalCode !== null
+
+/** STOW-RS of one instance; null where no answer comes. */
 async function store(url: string, number: number): Promise<number | null> {
   const instance = buildChestPhantom({ rows: 96, columns: 80, seed: number, opacity: 0.5 })
   const { contentType, body } = buildMultipart([instance], 'chaos-0123456789')
