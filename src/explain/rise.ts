@@ -65,7 +65,7 @@ function toMap({ patchGrid }: Manifest, explainedClass: string, { masks, seed }:
     grid,
     // Every patch holds the level of all masks: from 0 the differences, which alone count, could not be seen.
     ...(isFlat(grid) ? {} : { range: { min, max } }),
-    marks: [{ value: weighed.mean, label: 'mean of all masks' }],
+    marks: [{ value: weighed.mean, label: 'all masks' }],
     unit: 'probability',
     method: `mean probability over those of ${masks} random masks of whole patches in which this patch is visible; hidden patches show the mean of the normalization`,
     source: 'RISE, Petsiuk, Das and Saenko, arXiv:1806.07421, equation 1, each patch over its own masks; masks aligned with the patches',

@@ -126,7 +126,7 @@ describe('RISE', () => {
     })
     expect(Math.abs(map.numbers['meanProbability']! - level)).toBeLessThan(5 * map.numbers['standardError']!)
     expect(map.range).toEqual({ min: Math.min(...map.grid.data), max: Math.max(...map.grid.data) })
-    expect(map.marks).toEqual([{ value: map.numbers['meanProbability'], label: 'mean of all masks' }])
+    expect(map.marks).toEqual([{ value: map.numbers['meanProbability'], label: 'all masks' }])
   })
 
   it('is flat, and says so, for a network that always answers the same, however few the masks', async () => {

@@ -1,20 +1,21 @@
 /**
  * The released model and PneumoniaMNIST in, the pictures of docs/reading-maps.md out: `node launch.mjs test/support/draw-doc-pictures.ts`.
  *
- * The same model and program give the same bytes. Images: PneumoniaMNIST (MedMNIST v2, CC BY 4.0; Kermany et al., Cell 2018).
+ * With a folder as its argument it draws there, to compare. The same model and program give the same bytes. Images: PneumoniaMNIST (MedMNIST v2, CC BY 4.0; Kermany et al., Cell 2018).
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { readDataSet } from '../../models/data/read-data-set.ts'
-import type { RenderOptions, RenderRequest } from '../../src/domain/prediction.ts'
+import { type PerturbationMethod, passesOf, slicesOf } from '../../src/domain/perturbation.ts'
+import type { Prediction, RenderOptions, RenderRequest } from '../../src/domain/prediction.ts'
 import { toArtifacts } from '../../src/http/to-answer.ts'
 import { type Bundle, loadBundle } from '../../src/infer/load-bundle.ts'
-import { draw, predict } from '../../src/pipeline.ts'
+import { draw, perturb, perturbationMap, predict } from '../../src/pipeline.ts'
 import { encodePng } from '../../src/render/png.ts'
 import { dataFile } from './corpus.ts'
 
 const root = resolve(import.meta.dirname, '../..')
-const OUT = join(root, 'docs', 'pictures')
+const OUT = resolve(process.argv[2] ?? join(root, 'docs', 'pictures'))
 const MODEL = 'dcmm-vit-tiny-patch4-28.pneumonia-v1'
 /** Places in the test split: two with pneumonia, one without. */
 const IMAGES = [1, 2, 3]
@@ -32,6 +33,11 @@ const MAPS = [
   'hub',
   'rollout',
   'attention-without-structure',
+]
+const MANY_PASSES: readonly PerturbationMethod[] = [
+  { kind: 'occlusion', baseline: 'mean' },
+  { kind: 'occlusion', baseline: 'blur' },
+  { kind: 'rise', masks: 2000, seed: 0 },
 ]
 const OVERLAY: RenderOptions = { format: 'png', style: 'overlay', alpha: 0.5, head: null, colormap: null, size: 112 }
 const CREATED_AT = '2026-01-01T00:00:00Z'
@@ -53,8 +59,25 @@ async function drawImage(model: Bundle, index: number): Promise<void> {
     writeFileSync(join(OUT, `${index}-${name}.png`), picture)
   }
   for (const map of artifacts.maps) await save(map.name, map, OVERLAY)
+  for (const method of MANY_PASSES) {
+    const map = await explainByPasses(model, prediction, method)
+    await save(map.name, map, OVERLAY)
+    if (index === IMAGES[0] && method.kind === 'rise') await save('rise-panel', map, { ...OVERLAY, style: 'panel', alpha: 0.4, size: 192 })
+  }
   const communities = artifacts.maps.find(({ name }) => name === 'communities')
   if (communities === undefined) throw new RangeError('the released model gives no communities')
   await save('panel', communities, { ...OVERLAY, style: 'panel', alpha: 0.4, size: 192 })
   for (let head = 0; head < model.manifest.heads; head++) await save(`communities-head-${head}`, communities, { ...OVERLAY, head })
+}
+
+/** In the slices in which the server does it, for the predicted class. */
+async function explainByPasses(model: Bundle, { networkInput, explanation }: Prediction, method: PerturbationMethod): Promise<RenderRequest['map']> {
+  if (networkInput === undefined) throw new RangeError('the road keeps what the network saw')
+  const classIndex = explanation.classes.findIndex(({ name }) => name === explanation.predictedClass)
+  const order = { modelId: MODEL, method, pixels: networkInput, classIndex, networkSeed: 0 }
+  const probabilities = new Float64Array(passesOf(method, model.manifest))
+  for (const { start, count } of slicesOf(method, model.manifest)) probabilities.set(await perturb(model, { kind: 'perturb', order, start, count }), start)
+  const map = perturbationMap(model, { kind: 'perturbation-map', order, probabilities })
+  process.stdout.write(`${map.altText} ${JSON.stringify(map.numbers)} ${map.notes.join('; ')}\n`)
+  return map
 }
