@@ -244,17 +244,21 @@ const RELEASED = join(import.meta.dirname, '..', '..', 'models', 'released')
 const released = existsSync(RELEASED) ? readdirSync(RELEASED).filter((name) => existsSync(join(RELEASED, name, 'manifest.json'))) : []
 
 describe.skipIf(released.length === 0)('the released models (needs models/released)', () => {
-  it('are what a start without settings serves, each with its card, and each answers the phantom', async () => {
+  it('are what a start without settings serves, each with its card; each answers a picture, and the radiograph where it was made for radiographs', async () => {
     const own = await startServer({ ATTENDING_DATA_DIR: join(folder, 'released'), ATTENDING_ENGINES: '1' })
     try {
       const { models } = (await (await fetch(`${own.url}/v1/models`)).json()) as { models: { id: string; href: { card: string } }[] }
       expect(models.map(({ id }) => id)).toEqual(released.toSorted())
+      const png = await phantomPng()
       for (const { id, href } of models) {
         expect((await fetch(own.url + href.card)).status).toBe(200)
-        const response = await post(dicom, 'application/dicom', '', id, own.url)
+        const response = await post(png, 'image/png', '', id, own.url)
         const answer = (await response.json()) as PredictionAnswer
         expect([id, response.status, schemaErrors('Prediction', answer)]).toEqual([id, 200, ''])
         expect(probabilities(answer).reduce((sum, value) => sum + value)).toBeCloseTo(1, 6)
+        const radiograph = await post(dicom, 'application/dicom', '', id, own.url)
+        const { code } = (await radiograph.json()) as { code?: string }
+        expect([id, radiograph.status, code]).toEqual(id.includes('pneumonia') ? [id, 200, undefined] : [id, 422, 'image-out-of-scope'])
       }
     } finally {
       expect(await own.stop()).toBe(0)
