@@ -31,7 +31,21 @@ export function textWidth(text: string, scale: number): number {
   return text.length * ADVANCE * scale
 }
 
-/** Draws one line of text with its upper left corner at (x, y). What is no printable ASCII is drawn as "?". */
+/** Typographer's signs that have a plain twin. */
+const TWINS: Readonly<Record<string, string>> = {
+  '\u201c': '"',
+  '\u201d': '"',
+  '\u2018': "'",
+  '\u2019': "'",
+  '\u2013': '-',
+  '\u2014': '-',
+  '\u2212': '-',
+  '\u00d7': 'x',
+  '\u00b7': '.',
+  '\u00a0': ' ',
+}
+
+/** Draws one line of text with its upper left corner at (x, y). Letters lose their accents, typographer's signs become their plain twins; what is left and no printable ASCII is drawn as "?". */
 export function drawText(raster: Raster, text: string, x: number, y: number, scale: number, color: Rgb): void {
   Array.from(text).forEach((character, index) => {
     drawGlyph(raster, glyphOf(character), x + index * ADVANCE * scale, y, scale, color)
@@ -39,7 +53,8 @@ export function drawText(raster: Raster, text: string, x: number, y: number, sca
 }
 
 function glyphOf(character: string): string {
-  return GLYPHS[character.charCodeAt(0) - FIRST] ?? GLYPHS['?'.charCodeAt(0) - FIRST] ?? ''
+  const [plain = ''] = TWINS[character] ?? character.normalize('NFD')
+  return GLYPHS[plain.charCodeAt(0) - FIRST] ?? GLYPHS['?'.charCodeAt(0) - FIRST] ?? ''
 }
 
 function drawGlyph(raster: Raster, glyph: string, x: number, y: number, scale: number, color: Rgb): void {
