@@ -28,7 +28,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   // Routing's plain data alone: the rules of an instance cross to the engine that asks them.
   'src/engine': { imports: ['src/domain', 'src/routing'] },
   // The forked child is where the roads run: it alone of the engine room knows them and the bundles.
-  'src/engine/child.ts': { imports: ['src/domain', 'src/engine', 'src/pipeline.ts', 'src/results-road.ts', 'src/instance-road.ts', 'src/infer'] },
+  'src/engine/child.ts': { imports: ['src/domain', 'src/engine', 'src/routing', 'src/pipeline.ts', 'src/results-road.ts', 'src/instance-road.ts', 'src/infer'] },
   // Kept predictions on disk: the parent's memory, beneath http and apart from it so that jobs can share it.
   'src/store': { imports: ['src/domain'] },
   // The durable queue: pg-boss on PGlite inside the process, or on a PostgreSQL server.
