@@ -6,7 +6,7 @@ import type { SbmMask } from '../models/sbm-vit/mask-mode.ts'
 import type { Manifest } from '../src/domain/manifest.ts'
 import { Problem } from '../src/domain/problem.ts'
 import type { Session } from '../src/infer/runtime.ts'
-import type { Tensor } from '../src/tensor/tensor.ts'
+import { type Tensor, tensorOf } from '../src/tensor/tensor.ts'
 import type { MaskChoice } from './build-manifest.ts'
 import type { Weights } from './networks/graph-draft.ts'
 import { type BatchMode, feedsOf, graphNameOf } from './stages.ts'
@@ -38,6 +38,8 @@ export interface Reference {
   readonly mask: MaskChoice
   readonly primitives: Primitives
 }
+
+const CLASS_TOKEN = 'class_token.'
 
 /** Of a mask's entries, how many may fall on the other side: a probability within a rounding error of its threshold. */
 const FLIPPED_MASK_SHARE = 1e-4
@@ -86,8 +88,23 @@ async function compareBatch(reference: Reference, session: Session, pixels: Tens
   const actual = await session.run(feedsOf(config, pixels, mode), session.outputNames)
   const isHard = mode.structure === 'as-trained' && config.sbm !== null && reference.mask.mode !== 'expected'
   const expected = await runReference(reference, pixels, mode, isHard ? actual : null)
-  const stages = [...expected].map(([name, tensor]) => compareTensors(name, actual.get(name), tensor, bound))
+  const stages = [...expected, ...classTokenRows(expected, actual)].map(([name, tensor]) => compareTensors(name, actual.get(name), tensor, bound))
   return isHard ? [...stages, ...(await compareMasks(reference, pixels, mode, actual))] : stages
+}
+
+/** What the graph gives of a matrix [batch, head, token, token] once more as its class token's row, [batch, head, token]: by the same matrix of TF.js. */
+function classTokenRows(expected: ReadonlyMap<string, Tensor>, actual: ReadonlyMap<string, Tensor>): readonly (readonly [string, Tensor])[] {
+  return [...actual.keys()].flatMap((name) => {
+    const matrix = name.startsWith(CLASS_TOKEN) ? expected.get(name.slice(CLASS_TOKEN.length)) : undefined
+    return matrix === undefined ? [] : [[name, firstRows(matrix)] as const]
+  })
+}
+
+function firstRows({ shape, data }: Tensor): Tensor {
+  const [batch = 0, heads = 0, rows = 0, tokens = 0] = shape
+  const first = new Float32Array(batch * heads * tokens)
+  for (let head = 0; head < batch * heads; head++) first.set(data.subarray(head * rows * tokens, head * rows * tokens + tokens), head * tokens)
+  return tensorOf(first, [batch, heads, tokens])
 }
 
 /** TF.js' stages by the graph's names; `masks` hands it the graph's own 0/1 masks, so that a flipped entry doesn't spread to all stages behind it. */
