@@ -38,26 +38,31 @@ interface Range {
   readonly to: number
 }
 
+/** What worker and watchdog share: the number of the case under way, or -1; and whether no more are wanted. */
+const [CURRENT, IS_ENOUGH] = [0, 1]
+
 /** In the worker: case after case, its number told before it is run so that a hang has a name. */
-async function work({ target, from, to }: Range, current: Int32Array): Promise<void> {
+async function work({ target, from, to }: Range, shared: Int32Array): Promise<void> {
   const fuzzed = await FUZZ_TARGETS[target]!.open()
-  for (let number = from; number < to; number++) {
-    Atomics.store(current, 0, number)
+  let number = from
+  for (; number < to && Atomics.load(shared, IS_ENOUGH) === 0; number++) {
+    Atomics.store(shared, CURRENT, number)
     const start = performance.now()
     const outcome = await fuzzed.run(number)
     parentPort?.postMessage({ number, outcome, ms: performance.now() - start } satisfies Message)
   }
   // closing is no case, and each target bounds it itself
-  Atomics.store(current, 0, -1)
+  Atomics.store(shared, CURRENT, -1)
   const left = await fuzzed.close()
-  if (left !== null) parentPort?.postMessage({ number: to - 1, outcome: { kind: 'find', what: left }, ms: 0 } satisfies Message)
+  if (left !== null) parentPort?.postMessage({ number: number - 1, outcome: { kind: 'find', what: left }, ms: 0 } satisfies Message)
 }
 
 /** One worker's life: to the end of the range, to where `onMessage` has had enough, or to the case that hangs or kills it, which is returned. */
 function runWorker(range: Range, onMessage: (message: Message) => 'go on' | 'enough', limitMs = HANG_MS): Promise<Find | null> {
-  const current = new Int32Array(new SharedArrayBuffer(4)).fill(-1)
+  const shared = new Int32Array(new SharedArrayBuffer(8))
+  Atomics.store(shared, CURRENT, -1)
   return new Promise((resolve) => {
-    const worker = new Worker(new URL(import.meta.url), { workerData: { range, current } })
+    const worker = new Worker(new URL(import.meta.url), { workerData: { range, shared } })
     let seen = { number: -1, since: performance.now() }
     // the first to finish says how: a worker that is terminated exits too
     const finish = (find: Find | null): void => {
@@ -65,19 +70,18 @@ function runWorker(range: Range, onMessage: (message: Message) => 'go on' | 'eno
       resolve(find)
     }
     const watchdog = setInterval(() => {
-      const number = Atomics.load(current, 0)
+      const number = Atomics.load(shared, CURRENT)
       if (number !== seen.number) seen = { number, since: performance.now() }
       if (number < 0 || performance.now() - seen.since <= limitMs) return
       finish({ case: number, what: `longer than ${limitMs} ms` })
       worker.terminate().catch(() => undefined)
     }, 100)
     worker.on('message', (message: Message) => {
-      if (onMessage(message) === 'go on') return
-      finish(null)
-      worker.terminate().catch(() => undefined)
+      // it ends by itself, and clears away what it made
+      if (onMessage(message) === 'enough') Atomics.store(shared, IS_ENOUGH, 1)
     })
-    worker.on('error', (error) => finish({ case: Atomics.load(current, 0), what: String(error) }))
-    worker.on('exit', (code) => finish(code === 0 ? null : { case: Atomics.load(current, 0), what: `exit code ${code}` }))
+    worker.on('error', (error) => finish({ case: Atomics.load(shared, CURRENT), what: String(error) }))
+    worker.on('exit', (code) => finish(code === 0 ? null : { case: Atomics.load(shared, CURRENT), what: `exit code ${code}` }))
   })
 }
 
@@ -105,7 +109,7 @@ async function fuzz({ target, from, to }: Range, limitMs: number, least: number)
   }
   let isOver = false
   const onMessage = ({ number, outcome, ms }: Message): 'go on' | 'enough' => {
-    if (isOver) return 'enough'
+    if (isOver && outcome.kind !== 'find') return 'enough'
     begun ??= performance.now()
     done = number + 1
     tellProgress(number)
@@ -197,6 +201,6 @@ async function main(): Promise<void> {
 
 if (isMainThread) await main()
 else {
-  const { range, current } = workerData as { range: Range; current: Int32Array }
-  await work(range, current)
+  const { range, shared } = workerData as { range: Range; shared: Int32Array }
+  await work(range, shared)
 }
