@@ -37,7 +37,7 @@ describe('the first page of the README', () => {
       .join('')
       .replaceAll('http://127.0.0.1:8080', server.url)
       .replaceAll(/(?<!\/)\b(chest\.dcm|answer\.json|communities\.png)\b/g, join(folder, '$1'))
-    const { status, stderr } = spawnSync('bash', ['-euo', 'pipefail', '-c', commands], { cwd: ROOT, encoding: 'utf8' })
+    const { status, stderr } = spawnSync('bash', ['--norc', '-euo', 'pipefail', '-c', commands], { cwd: ROOT, encoding: 'utf8' })
     expect({ status, stderr: stderr.replaceAll(/^npm notice.*\n?/gm, '') }).toEqual({ status: 0, stderr: '' })
     const picture = readFileSync(join(folder, 'communities.png'))
     // Rows and columns of the phantom that the page makes.
