@@ -122,9 +122,15 @@ async function startWasm(): Promise<void> {
   refuseExhaustedMemory()
 }
 
+const guarded = new WeakSet<object>()
+
 /** TF.js writes to address 0 where its allocator has nothing left (4 GiB at most), and dies much later of "memory access out of bounds", with the cause lost. */
 function refuseExhaustedMemory(): void {
-  const { wasm } = tf.backend() as unknown as { readonly wasm: { _malloc: (bytes: number) => number } }
+  const { wasm } = tf.backend() as unknown as { readonly wasm: { _malloc: (bytes: number) => number; _free(address: number): void } }
+  if (guarded.has(wasm)) return
+  guarded.add(wasm)
+  // Emscripten puts a stub there whose first call writes the real allocator in its own place, over whatever stands there by then.
+  wasm._free(wasm._malloc(1))
   const allocate = wasm._malloc
   wasm._malloc = (bytes) => {
     const address = allocate(bytes)
