@@ -8,7 +8,7 @@ import { type Metrics, metricsOf } from './metrics.ts'
 import type { NetworkConfig } from './network-config.ts'
 import { sampledPrediction } from './sampled-prediction.ts'
 import type { SbmMask } from './sbm-vit/mask-mode.ts'
-import { evaluationPixels, imagesAtOnce, networkLogits, type SplitRequest } from './training/network-logits.ts'
+import { evaluationBatches, evaluationPixels, networkLogits, type SplitRequest } from './training/network-logits.ts'
 
 export interface SamplingEvaluation {
   /** Masks drawn for each image. */
@@ -29,17 +29,15 @@ export interface SamplingEvaluation {
 
 const SAMPLES = 16
 const THRESHOLD: SbmMask = { mode: 'threshold', tau: 0.5 }
-const BATCH = 64
 
 /** The same numbers each time: image i draws from its own key. */
 export async function evaluateSampling(config: NetworkConfig, weights: ReadonlyMap<string, tf.Tensor>, request: SplitRequest, primitives: Primitives): Promise<SamplingEvaluation> {
   const { count, labels } = request.data.splits[request.split]
   const { classes } = config
   const means = new Float32Array(count * classes)
-  const batch = imagesAtOnce(config, BATCH)
   let [gap, deviation, flips] = [0, 0, 0]
-  for (let start = 0; start < count; start += batch) {
-    const pixels = evaluationPixels(request, start, start + batch)
+  for (const { start, end } of evaluationBatches(config, count)) {
+    const pixels = evaluationPixels(request, start, end)
     const [images] = pixels.shape
     const seeds = Array.from({ length: images }, (_, i) => mixKey(0, start + i))
     const prediction = await sampledPrediction(config, weights, pixels, { primitives, seeds, samples: SAMPLES })
@@ -77,10 +75,9 @@ function largest({ data, shape }: Tensor, image: number): number {
 async function densityOf(config: NetworkConfig, weights: ReadonlyMap<string, tf.Tensor>, request: SplitRequest, primitives: Primitives, mask: SbmMask): Promise<number> {
   const { count } = request.data.splits[request.split]
   const weighed = { ...config, sbm: config.sbm && { ...config.sbm, densityWeight: 1 } }
-  const batch = imagesAtOnce(config, BATCH)
   let sum = 0
-  for (let start = 0; start < count; start += batch) {
-    const pixels = evaluationPixels(request, start, start + batch)
+  for (const { start, end } of evaluationBatches(config, count)) {
+    const pixels = evaluationPixels(request, start, end)
     const density = tf.tidy(() => forward(weighed, weights, pixels, { primitives, mask }).regularization)
     sum += ((await density.data())[0] ?? Number.NaN) * pixels.shape[0]
     tf.dispose([pixels, density])

@@ -9,7 +9,7 @@ import { claimedShares } from '../loss.ts'
 import { gridSide, type NetworkConfig } from '../network-config.ts'
 import type { MaskSupervision, Recipe } from '../recipes/recipe.ts'
 import { supervisionLoss } from './batch-loss.ts'
-import { evaluationPixels, imagesAtOnce, type SplitRequest } from './network-logits.ts'
+import { evaluationBatches, evaluationPixels, type SplitRequest } from './network-logits.ts'
 
 export interface MaskFigures {
   /** The masks' loss, not yet weighted. */
@@ -19,9 +19,6 @@ export interface MaskFigures {
   /** Mean over the marked images: of the patches with a membership from one half on, against the mask. */
   readonly iou: number
 }
-
-/** Images of one run: enough to fill a batch, few enough for any backend's memory. */
-const BATCH = 64
 
 /**
  * Refuses a recipe that asks for what the network or the data has not.
@@ -62,10 +59,8 @@ export async function measureMasks(
   const patches = gridSide(config) ** 2
   const shares = splitMaskShares(data, split, config.patchSize)
   const claimed = new Float32Array(shares.length)
-  const batch = imagesAtOnce(config, BATCH)
   let lossSum = 0
-  for (let start = 0; start < count; start += batch) {
-    const end = Math.min(start + batch, count)
+  for (const { start, end } of evaluationBatches(config, count)) {
     const part = await claimsOf(config, weights, request, supervision, primitives, { start, end, shares: shares.subarray(start * patches, end * patches) })
     claimed.set(part.claimed, start * patches)
     lossSum += part.loss * (end - start)

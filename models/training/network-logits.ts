@@ -19,6 +19,12 @@ export function imagesAtOnce(config: NetworkConfig, wanted: number): number {
   return Math.max(1, Math.min(wanted, Math.floor(ATTENTION_VALUES / perImage)))
 }
 
+/** Where the batches of so many images begin and end: as many at once as are wanted and fit. */
+export function* evaluationBatches(config: NetworkConfig, count: number, wanted = BATCH): Generator<{ readonly start: number; readonly end: number }> {
+  const batch = imagesAtOnce(config, wanted)
+  for (let start = 0; start < count; start += batch) yield { start, end: Math.min(start + batch, count) }
+}
+
 export interface SplitRequest {
   readonly data: DataSet
   readonly split: SplitName
@@ -29,9 +35,8 @@ export interface SplitRequest {
 export async function networkLogits(config: NetworkConfig, weights: ReadonlyMap<string, tf.Tensor>, request: SplitRequest, options: ForwardOptions): Promise<Tensor> {
   const { count } = request.data.splits[request.split]
   const logits = new Float32Array(count * config.classes)
-  const batch = imagesAtOnce(config, BATCH)
-  for (let start = 0; start < count; start += batch) {
-    const pixels = evaluationPixels(request, start, start + batch)
+  for (const { start, end } of evaluationBatches(config, count)) {
+    const pixels = evaluationPixels(request, start, end)
     logits.set(await batchLogits(config, weights, pixels, options), start * config.classes)
   }
   return tensorOf(logits, [count, config.classes])

@@ -4,7 +4,7 @@ import { type Tensor, tensorOf } from '../../src/tensor/tensor.ts'
 import { forward } from '../forward.ts'
 import type { Primitives } from '../layers/primitives.ts'
 import type { NetworkConfig } from '../network-config.ts'
-import { evaluationPixels, imagesAtOnce, type SplitRequest } from './network-logits.ts'
+import { evaluationBatches, evaluationPixels, type SplitRequest } from './network-logits.ts'
 
 /** Of one DCMM layer, over images, heads and tokens. Source of what to watch: models 4.1, P1 to P5. */
 export interface DcmmDiagnostics {
@@ -62,9 +62,8 @@ export async function diagnoseStructure(
 ): Promise<StructureDiagnostics> {
   if (config.structuredLayers.length === 0) return []
   const images = Math.min(IMAGES, request.data.splits[request.split].count)
-  const batch = imagesAtOnce(config, images)
   const parts: Stages[] = []
-  for (let start = 0; start < images; start += batch) parts.push(await watchedStages(config, weights, request, primitives, [start, Math.min(start + batch, images)]))
+  for (const part of evaluationBatches(config, images, images)) parts.push(await watchedStages(config, weights, request, primitives, part))
   const stage = (layer: number, name: keyof typeof WATCHED): Tensor => joined(parts.map((part) => part.get(`layer${layer}.${name}`)))
   return config.structuredLayers.map((layer) =>
     config.dcmm === null
@@ -89,7 +88,7 @@ async function watchedStages(
   weights: ReadonlyMap<string, tf.Tensor>,
   request: SplitRequest,
   primitives: Primitives,
-  [start, end]: readonly [number, number],
+  { start, end }: { readonly start: number; readonly end: number },
 ): Promise<Stages> {
   const pixels = evaluationPixels(request, start, end)
   const kept = tf.tidy(() => {
