@@ -2,9 +2,8 @@
 import { Writable } from 'node:stream'
 import { buildFileMeta } from './build-file-meta.ts'
 import { type CStoreRequest, constants, type PresentationContext } from './dimse-library.ts'
+import { isUid } from './is-uid.ts'
 import { FAILURE_REASONS } from './receive-stow.ts'
-
-const UID = /^(0|[1-9][0-9]*)(\.[0-9]+)+$/
 
 /** Collects a dataset's bytes as they come. The library goes on reading while a stream says that it is full, so this one never does. */
 export class DatasetCollector extends Writable {
@@ -49,7 +48,7 @@ export function toInstance(request: CStoreRequest, incoming: Incoming | null, so
   const isAccepted = incoming !== null && incoming.context.getResult() === constants.PresentationContextResult.Accept && incoming.context.getAbstractSyntaxUid() === sopClassUid
   if (!isAccepted || transferSyntaxUid === undefined) return FAILURE_REASONS.sopClassNotSupported
   if (incoming.dataset === null) return FAILURE_REASONS.outOfResources
-  if (typeof sopInstanceUid !== 'string' || sopInstanceUid.length > 64 || !UID.test(sopInstanceUid)) return FAILURE_REASONS.cannotUnderstand
+  if (typeof sopInstanceUid !== 'string' || !isUid(sopInstanceUid)) return FAILURE_REASONS.cannotUnderstand
   const meta = buildFileMeta({ sopClassUid, sopInstanceUid, transferSyntaxUid, sourceApplicationEntityTitle: sourceAeTitle })
   return Buffer.concat([meta, incoming.dataset])
 }

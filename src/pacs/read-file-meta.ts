@@ -4,6 +4,7 @@
  * Nothing behind the file meta information is looked at: whatever is decoded is decoded in an engine.
  */
 import { Problem } from '../domain/problem.ts'
+import { isUid } from './is-uid.ts'
 
 export interface FileMeta {
   readonly sopClassUid: string
@@ -16,7 +17,6 @@ export interface FileMeta {
 /** Explicit VRs with a 32-bit length that the group may hold (PS3.10 table 7.1-1). */
 const LONG = ['OB', 'UN', 'UR', 'SQ', 'UT', 'OW']
 const MAX_ELEMENTS = 64
-const UID = /^(0|[1-9][0-9]*)(\.[0-9]+)+$/
 
 /** Group 0002 of a Part 10 file. Throws "dicom-not-part10", "uid-invalid". */
 export function readFileMeta(bytes: Uint8Array): FileMeta {
@@ -50,7 +50,7 @@ function readElements(buffer: Buffer): { elements: Map<number, string>; end: num
 function uidOf(elements: ReadonlyMap<number, string>, element: number, keyword: string): string {
   const uid = elements.get(element)
   if (uid === undefined) throw notPart10(`the file meta information has no ${keyword}`)
-  if (!UID.test(uid)) throw new Problem('uid-invalid', `${keyword} is no valid UID`, { keyword })
+  if (!isUid(uid)) throw new Problem('uid-invalid', `${keyword} is no valid UID`, { keyword })
   return uid
 }
 

@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto'
 import { buildUid } from '../dicom/build-uid.ts'
 import { Problem } from '../domain/problem.ts'
 import { type DicomJson, itemsOf, parseDicomJson, stringOf } from './dicom-json.ts'
+import { isUid } from './is-uid.ts'
 import type { DicomwebPeer, RetrieveKey } from './peers.ts'
 import { type PeerAnswer, readBody, requestPeer, statusProblem } from './request-peer.ts'
 
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024
-const UID = /^(0|[1-9][0-9]*)(\.[0-9]+)+$/
 
 /** A workitem that is waiting to be done. */
 export interface Workitem {
@@ -45,7 +45,7 @@ export async function findWorkitems(
 /** An item whose UID is none could not be claimed: it is left out. */
 function toWorkitem(dataset: DicomJson): Workitem[] {
   const uid = stringOf(dataset, '00080018')
-  if (uid === null || uid.length > 64 || !UID.test(uid)) return []
+  if (uid === null || !isUid(uid)) return []
   return [{ uid, inputs: itemsOf(dataset, '00404021').flatMap(toInputs) }]
 }
 
