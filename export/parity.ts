@@ -6,7 +6,8 @@ import type { SbmMask } from '../models/sbm-vit/mask-mode.ts'
 import type { Manifest } from '../src/domain/manifest.ts'
 import { Problem } from '../src/domain/problem.ts'
 import type { Session } from '../src/infer/runtime.ts'
-import { type Tensor, tensorOf } from '../src/tensor/tensor.ts'
+import { firstRows } from '../src/tensor/first-rows.ts'
+import type { Tensor } from '../src/tensor/tensor.ts'
 import type { MaskChoice } from './build-manifest.ts'
 import type { Weights } from './networks/graph-draft.ts'
 import { type BatchMode, feedsOf, graphNameOf } from './stages.ts'
@@ -98,13 +99,6 @@ function classTokenRows(expected: ReadonlyMap<string, Tensor>, actual: ReadonlyM
     const matrix = name.startsWith(CLASS_TOKEN) ? expected.get(name.slice(CLASS_TOKEN.length)) : undefined
     return matrix === undefined ? [] : [[name, firstRows(matrix)] as const]
   })
-}
-
-function firstRows({ shape, data }: Tensor): Tensor {
-  const [batch = 0, heads = 0, rows = 0, tokens = 0] = shape
-  const first = new Float32Array(batch * heads * tokens)
-  for (let head = 0; head < batch * heads; head++) first.set(data.subarray(head * rows * tokens, head * rows * tokens + tokens), head * tokens)
-  return tensorOf(first, [batch, heads, tokens])
 }
 
 /** TF.js' stages by the graph's names; `masks` hands it the graph's own 0/1 masks, so that a flipped entry doesn't spread to all stages behind it. */

@@ -1,5 +1,6 @@
 /** A structured network and a split in, how alive and how used its structure is out. */
 import * as tf from '@tensorflow/tfjs'
+import { firstRows } from '../../src/tensor/first-rows.ts'
 import { type Tensor, tensorOf } from '../../src/tensor/tensor.ts'
 import { forward } from '../forward.ts'
 import type { Primitives } from '../layers/primitives.ts'
@@ -123,7 +124,7 @@ function joined(parts: readonly (Tensor | undefined)[]): Tensor {
  * membership  [batch, head, token, community]
  */
 export function diagnoseDcmm(layer: number, degree: Tensor, bias: Tensor, membership: Tensor): DcmmDiagnostics {
-  const rows = classTokenRows(bias)
+  const rows = rowsOf(firstRows(bias))
   return {
     layer,
     zeroDegreeShare: degree.data.filter((theta) => theta === 0).length / degree.data.length,
@@ -134,12 +135,6 @@ export function diagnoseDcmm(layer: number, degree: Tensor, bias: Tensor, member
     membershipConfidence: meanOf(rowsOf(membership).map((row) => Math.max(...row))),
     distinctCommunities: distinctCommunities(membership),
   }
-}
-
-/** The first row of each [row, token] matrix. */
-function classTokenRows({ shape, data }: Tensor): Float32Array[] {
-  const [batch = 0, heads = 0, rows = 0, tokens = 0] = shape
-  return Array.from({ length: batch * heads }, (_, i) => data.subarray(i * rows * tokens, i * rows * tokens + tokens))
 }
 
 /** The class token, row 0 of each image and head, is left out. */

@@ -1,6 +1,7 @@
 /** One image's last block in, a function that answers changes of its class-token row out: src/domain/outputs.ts has the axes. */
 import type { ModelOutputs, RunTail, TailAnswer, TailQuery } from '../domain/outputs.ts'
 import { Problem } from '../domain/problem.ts'
+import { firstRows } from '../tensor/first-rows.ts'
 import { type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { allFinite } from './read-output.ts'
 import type { Feed, Session } from './runtime.ts'
@@ -14,7 +15,7 @@ export interface TailSessions {
 /** The tail's graph for one image, or null where the outputs lack what it starts from: scores, values and residual. */
 export function createTailRunner(sessions: TailSessions, { asTrained }: ModelOutputs): RunTail | null {
   const { values, residual } = asTrained
-  const scores = asTrained.classTokenScores ?? (asTrained.scores === undefined ? undefined : classTokenRows(asTrained.scores))
+  const scores = asTrained.classTokenScores ?? (asTrained.scores === undefined ? undefined : firstRows(asTrained.scores))
   if (scores === undefined || values === undefined || residual === undefined) return null
   const image = { scores: feed(scores), values: feed(values), residual: feed(residual) }
   return async (query) => {
@@ -37,14 +38,6 @@ function finite(results: ReadonlyMap<string, Tensor>, name: string): Tensor {
   if (tensor === undefined) throw new Problem('output-missing', `the tail gave no ${name}`, { output: name })
   if (!allFinite(tensor)) throw new Problem('output-not-finite', `the tail's ${name} holds a value that is not finite`, { output: name })
   return tensor
-}
-
-/** Row 0 of each head: [head, token, token] becomes [head, token]. */
-function classTokenRows({ shape, data }: Tensor): Tensor {
-  const [heads = 0, tokens = 0] = shape
-  const rows = new Float32Array(heads * tokens)
-  for (let head = 0; head < heads; head++) rows.set(data.subarray(head * tokens * tokens, head * tokens * tokens + tokens), head * tokens)
-  return tensorOf(rows, [heads, tokens])
 }
 
 function checkQuery(query: TailQuery, scores: Tensor): void {
