@@ -12,7 +12,7 @@ import { createHash } from 'node:crypto'
 import type { ExplanationMap } from './domain/explanation.ts'
 import type { ImageFacts, ImageWarning } from './domain/image.ts'
 import type { Manifest } from './domain/manifest.ts'
-import type { PerturbationMapRequest, PerturbRequest } from './domain/perturbation.ts'
+import { type PerturbationMapRequest, type PerturbationOrder, type PerturbRequest, passesOf, slicesOf } from './domain/perturbation.ts'
 import type { Prediction, PredictRequest, RenderedMap, RenderRequest } from './domain/prediction.ts'
 import { Problem } from './domain/problem.ts'
 import type { SourceReference } from './domain/source-reference.ts'
@@ -49,6 +49,13 @@ export async function perturb(bundle: Bundle, { order, start, count }: PerturbRe
 /** The map itself, once every slice is done. */
 export function perturbationMap({ manifest }: Bundle, { order, probabilities }: PerturbationMapRequest): ExplanationMap {
   return perturbationOf(manifest, order).toMap(probabilities)
+}
+
+/** All of it in one go, for those who have the bundle to themselves: the same slices as one by one, and the same bits. */
+export async function explainByPasses(bundle: Bundle, order: PerturbationOrder): Promise<ExplanationMap> {
+  const probabilities = new Float64Array(passesOf(order.method, bundle.manifest))
+  for (const { start, count } of slicesOf(order.method, bundle.manifest)) probabilities.set(await perturb(bundle, { kind: 'perturb', order, start, count }), start)
+  return perturbationMap(bundle, { kind: 'perturbation-map', order, probabilities })
 }
 
 /** One map as a picture, an array or JSON: the road's last step, asked for when somebody looks. */

@@ -6,12 +6,12 @@ import { parseArgs } from 'node:util'
 import { compareAnswers, type Difference } from './artifact/compare-answers.ts'
 import type { ExplanationAnswer, MapAnswer, MapLinks, PredictionAnswer } from './domain/answer.ts'
 import type { ExplanationMap } from './domain/explanation.ts'
-import { type PerturbationMethod, type PerturbationOrder, passesOf, slicesOf } from './domain/perturbation.ts'
+import type { PerturbationMethod } from './domain/perturbation.ts'
 import type { PredictionOptions, RenderOptions, RenderRequest } from './domain/prediction.ts'
 import { Problem, toProblemData } from './domain/problem.ts'
 import { toAnswer, toArtifacts, toMapAnswer } from './http/to-answer.ts'
 import { type Bundle, loadBundle } from './infer/load-bundle.ts'
-import { draw, perturb, perturbationMap, predict } from './pipeline.ts'
+import { draw, explainByPasses, predict } from './pipeline.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
@@ -126,7 +126,7 @@ async function replayExplanation(bundle: Bundle, before: DoneExplanation, bytes:
   const { prediction } = await predict(bundle, { kind: 'predict', modelId: before.model.id, bytes, options }, provenance.software)
   if (prediction.networkInput === undefined) throw new Problem('internal', 'the road kept no input', {})
   const order = { modelId: before.model.id, method: methodOf(before), pixels: prediction.networkInput, classIndex: explainedClass.index, networkSeed: provenance.seed ?? 0 }
-  const map = await explainAgain(bundle, order)
+  const map = await explainByPasses(bundle, order)
   const { model, explanation, provenance: made } = prediction
   const now = { ...before, model, provenance: made, map: toMapAnswer(map, explanation.classes, NOWHERE) }
   const { differences, compared } = compareAnswers(before, JSON.parse(JSON.stringify(now)))
@@ -135,13 +135,6 @@ async function replayExplanation(bundle: Bundle, before: DoneExplanation, bytes:
 
 function methodOf({ method, baseline, masks, seed }: DoneExplanation): PerturbationMethod {
   return method === 'occlusion' ? { kind: 'occlusion', baseline: baseline ?? 'mean' } : { kind: 'rise', masks: masks ?? 0, seed: seed ?? 0 }
-}
-
-/** In the slices in which the server did it. */
-async function explainAgain(bundle: Bundle, order: PerturbationOrder): Promise<ExplanationMap> {
-  const probabilities = new Float64Array(passesOf(order.method, bundle.manifest))
-  for (const { start, count } of slicesOf(order.method, bundle.manifest)) probabilities.set(await perturb(bundle, { kind: 'perturb', order, start, count }), start)
-  return perturbationMap(bundle, { kind: 'perturbation-map', order, probabilities })
 }
 
 async function replayPrediction(bundle: Bundle, before: PredictionAnswer, bytes: Uint8Array, folder: string): Promise<Replay> {

@@ -6,11 +6,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { readDataSet } from '../../models/data/read-data-set.ts'
-import { type PerturbationMethod, passesOf, slicesOf } from '../../src/domain/perturbation.ts'
+import type { PerturbationMethod } from '../../src/domain/perturbation.ts'
 import type { Prediction, RenderOptions, RenderRequest } from '../../src/domain/prediction.ts'
 import { toArtifacts } from '../../src/http/to-answer.ts'
 import { type Bundle, loadBundle } from '../../src/infer/load-bundle.ts'
-import { draw, perturb, perturbationMap, predict } from '../../src/pipeline.ts'
+import { draw, explainByPasses, predict } from '../../src/pipeline.ts'
 import { encodePng } from '../../src/render/png.ts'
 import { dataFile } from './corpus.ts'
 
@@ -60,7 +60,7 @@ async function drawImage(model: Bundle, index: number): Promise<void> {
   }
   for (const map of artifacts.maps) await save(map.name, map, OVERLAY)
   for (const method of MANY_PASSES) {
-    const map = await explainByPasses(model, prediction, method)
+    const map = await explainPredicted(model, prediction, method)
     await save(map.name, map, OVERLAY)
     if (index === IMAGES[0] && method.kind === 'rise') await save('rise-panel', map, { ...OVERLAY, style: 'panel', alpha: 0.4, size: 192 })
   }
@@ -70,14 +70,12 @@ async function drawImage(model: Bundle, index: number): Promise<void> {
   for (let head = 0; head < model.manifest.heads; head++) await save(`communities-head-${head}`, communities, { ...OVERLAY, head })
 }
 
-/** In the slices in which the server does it, for the predicted class. */
-async function explainByPasses(model: Bundle, { networkInput, explanation }: Prediction, method: PerturbationMethod): Promise<RenderRequest['map']> {
+/** For the predicted class. */
+async function explainPredicted(model: Bundle, { networkInput, explanation }: Prediction, method: PerturbationMethod): Promise<RenderRequest['map']> {
   if (networkInput === undefined) throw new RangeError('the road keeps what the network saw')
   const classIndex = explanation.classes.findIndex(({ name }) => name === explanation.predictedClass)
   const order = { modelId: MODEL, method, pixels: networkInput, classIndex, networkSeed: 0 }
-  const probabilities = new Float64Array(passesOf(method, model.manifest))
-  for (const { start, count } of slicesOf(method, model.manifest)) probabilities.set(await perturb(model, { kind: 'perturb', order, start, count }), start)
-  const map = perturbationMap(model, { kind: 'perturbation-map', order, probabilities })
+  const map = await explainByPasses(model, order)
   process.stdout.write(`${map.altText} ${JSON.stringify(map.numbers)} ${map.notes.join('; ')}\n`)
   return map
 }
