@@ -95,22 +95,22 @@ async function warm(runner: ModelRunner, runtime: Runtime): Promise<void> {
  * A session, by the order of docs/bundle.md: the graph as it is; where the runtime refuses it and it brings functions, the same graph
  * written out in standard operations.
  */
-async function openGraph(runtime: Runtime, bytes: Uint8Array, sha256: string): Promise<{ session: Session; writtenOut: boolean }> {
+async function openGraph(runtime: Runtime, bytes: Uint8Array, sha256: string): Promise<{ session: Session; writtenOut: boolean; model: ModelProto }> {
   if (createHash('sha256').update(bytes).digest('hex') !== sha256) throw refuse('hash-mismatch', "a graph's SHA-256 is not the manifest's")
   const model = checkGraph(bytes)
   try {
-    return { session: await runtime.open(bytes), writtenOut: false }
+    return { session: await runtime.open(bytes), writtenOut: false, model }
   } catch (cause) {
     if (model.functions.length === 0) throw refuse('runtime', `${runtime.name} does not take the graph`, cause)
-    return { session: await openWrittenOut(runtime, model), writtenOut: true }
+    return { session: await openWrittenOut(runtime, model), writtenOut: true, model }
   }
 }
 
 /** Both sessions of a tail, or none. */
 async function openTail(runtime: Runtime, bytes: Uint8Array, sha256: string): Promise<TailSessions> {
-  const { session: whole } = await openGraph(runtime, bytes, sha256)
+  const { session: whole, model } = await openGraph(runtime, bytes, sha256)
   try {
-    return { whole, logits: await runtime.open(keepOutputs(checkGraph(bytes), ['logits'])) }
+    return { whole, logits: await runtime.open(keepOutputs(model, ['logits'])) }
   } catch (cause) {
     await whole.release()
     throw refuse('runtime', `${runtime.name} does not take the tail without its gradient`, cause)

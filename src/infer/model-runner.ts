@@ -95,7 +95,10 @@ async function runImages(manifest: Manifest, session: Session, pixels: Tensor, s
       manifest,
       images.map(() => row),
     ),
-    ...pixelFeed(manifest, images),
+    ...pixelFeed(
+      manifest,
+      images.map((image) => inLayout(manifest, image)),
+    ),
   }
   const results = await session.run(feeds, graphNames(manifest, 'logits'))
   const logits = images.map((_, image) => assembleOutput(manifest, 'logits', results, image, images.length))
@@ -109,25 +112,30 @@ async function runImages(manifest: Manifest, session: Session, pixels: Tensor, s
 }
 
 function feedsOf(manifest: Manifest, pixels: Tensor, rows: readonly Row[]): Record<string, Feed> {
+  const image = inLayout(manifest, pixels)
   return {
     ...pixelFeed(
       manifest,
-      rows.map(() => pixels),
+      rows.map(() => image),
     ),
     ...structureFeeds(manifest, rows),
   }
 }
 
-/** images  each [channel, height, width]; the feed has them one after the other, in the layout of the graph. */
+/** [channel, height, width] in the layout of the graph. */
+function inLayout({ input }: Manifest, pixels: Tensor): Tensor {
+  return input.layout === 'nchw' ? pixels : toChannelsLast(pixels)
+}
+
+/** images  each in the layout of the graph; the feed has them one after the other. */
 function pixelFeed({ input }: Manifest, images: readonly Tensor[]): Record<string, Feed> {
-  const { channels, height, width } = input
-  const isChannelsFirst = input.layout === 'nchw'
-  const size = channels * height * width
+  const [first] = images
+  const size = first?.data.length ?? 0
   const data = new Float32Array(images.length * size)
   images.forEach((image, row) => {
-    data.set((isChannelsFirst ? image : toChannelsLast(image)).data, row * size)
+    data.set(image.data, row * size)
   })
-  return { [input.name]: { type: 'float32', data, shape: [images.length, ...(isChannelsFirst ? [channels, height, width] : [height, width, channels])] } }
+  return { [input.name]: { type: 'float32', data, shape: [images.length, ...(first?.shape ?? [])] } }
 }
 
 function structureFeeds({ structure }: Manifest, rows: readonly Row[]): Record<string, Feed> {
