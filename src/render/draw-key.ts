@@ -5,10 +5,9 @@ import { toShortText } from './caption.ts'
 import { labelColor, labelName, type Rgb } from './label-colors.ts'
 import { type LabelPlace, layOutLabels, rowsOf } from './lay-out-labels.ts'
 import type { MapLook } from './map-look.ts'
+import { FAINT, INK } from './page-colors.ts'
 import { fillRectangle, type Raster, setPixel } from './raster.ts'
 
-const INK: Rgb = [235, 235, 235]
-const FAINT: Rgb = [150, 150, 150]
 const BAR_HEIGHT = 8
 const TICK = 3
 const SWATCH = 8

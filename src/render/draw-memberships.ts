@@ -10,12 +10,10 @@ import { hatchOutside, pictureOn } from './draw-map.ts'
 import { addStrip } from './draw-strip.ts'
 import { labelColor, labelName, type Rgb } from './label-colors.ts'
 import type { MapLook } from './map-look.ts'
+import { FAINT, GROUND, INK } from './page-colors.ts'
 import { type PlacedRows, placeGrid } from './place-grid.ts'
 import { emptyRaster, fillRectangle, paste, type Raster } from './raster.ts'
 
-const GROUND: Rgb = [18, 18, 20]
-const INK: Rgb = [235, 235, 235]
-const FRAME: Rgb = [150, 150, 150]
 const GAP = 12
 /** Longest side of one picture in pixels, unless the size option says otherwise. */
 const CELL_SIDE = 192
@@ -61,7 +59,7 @@ function membershipsIn({ map, options }: RenderRequest): Tensor {
 }
 
 function drawTitle(raster: Raster, { index, share }: CommunityFacts, x: number, y: number): void {
-  fillRectangle(raster, { x, y, width: SWATCH, height: SWATCH }, FRAME)
+  fillRectangle(raster, { x, y, width: SWATCH, height: SWATCH }, FAINT)
   fillRectangle(raster, { x: x + 1, y: y + 1, width: SWATCH - 2, height: SWATCH - 2 }, labelColor(index))
   drawText(raster, `${labelName(index)}: ${Math.round(100 * share)} %`, x + SWATCH + 4 * SCALE, y, SCALE, INK)
 }

@@ -7,12 +7,10 @@ import { stripLines } from './caption.ts'
 import { drawKey, keyHeight } from './draw-key.ts'
 import { layOver, pictureOn } from './draw-map.ts'
 import { addStrip } from './draw-strip.ts'
-import type { Rgb } from './label-colors.ts'
 import { chooseLook, type MapLook } from './map-look.ts'
+import { GROUND, INK } from './page-colors.ts'
 import { emptyRaster, paste, type Raster } from './raster.ts'
 
-const GROUND: Rgb = [18, 18, 20]
-const INK: Rgb = [235, 235, 235]
 const GAP = 12
 /** Longest side of one image in pixels, unless the size option says otherwise. */
 const CELL_SIDE = 384

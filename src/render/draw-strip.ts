@@ -4,9 +4,9 @@ import { STRIP_NOTICE } from './caption.ts'
 import { drawKey, keyHeight } from './draw-key.ts'
 import type { Rgb } from './label-colors.ts'
 import type { MapLook } from './map-look.ts'
+import { GROUND } from './page-colors.ts'
 import { emptyRaster, paste, type Raster } from './raster.ts'
 
-const GROUND: Rgb = [18, 18, 20]
 const INK: Rgb = [225, 225, 225]
 const WARNING: Rgb = [240, 200, 90]
 const MARGIN = 8
