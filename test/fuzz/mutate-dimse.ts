@@ -2,6 +2,7 @@
 import { type Unit, writeUnit } from './dimse-seeds.ts'
 import { EDGES } from './mutate.ts'
 import type { Random } from './random.ts'
+import { spoilBytes } from './spoil-bytes.ts'
 
 /** A conversation and how it is brought to its receiver. */
 export interface DimseCase {
@@ -174,18 +175,4 @@ function writeEdge(value: Uint8Array, at: number, random: Random): Uint8Array {
     if (place < 0 || place >= size) return byte
     return Math.floor(edge / 256 ** (isBig ? size - 1 - place : place)) & 0xff
   })
-}
-
-/** One PDU in sixteen loses its end, gets a tail, or has a byte of any level changed. */
-function spoilBytes(bytes: Uint8Array, random: Random): Uint8Array {
-  if (random.below(16) > 0 || bytes.length === 0) return bytes
-  const at = random.below(bytes.length)
-  switch (random.below(3)) {
-    case 0:
-      return bytes.subarray(0, at)
-    case 1:
-      return Buffer.concat([bytes, bytes.subarray(at)])
-    default:
-      return bytes.map((byte, i) => (i === at ? random.below(256) : byte))
-  }
 }

@@ -3,6 +3,7 @@
 import { type BodyPart, CANARY, exactLength, type Form, form, type Message, part, writeForm, writeMessage } from './multipart-seeds.ts'
 import { EDGES, mutate } from './mutate.ts'
 import type { Random } from './random.ts'
+import { spoilBytes } from './spoil-bytes.ts'
 
 /** A request and how it is brought to the server. */
 export interface MultipartCase {
@@ -417,19 +418,5 @@ function spoilFraming({ framing }: Message, random: Random): void {
     default:
       framing.chunkBytes ??= [500]
       framing.lastChunk = random.pick(LAST_CHUNKS)
-  }
-}
-
-/** One request in sixteen loses its end, gets a tail, or has a byte anywhere changed. */
-function spoilBytes(bytes: Uint8Array, random: Random): Uint8Array {
-  if (random.below(16) > 0) return bytes
-  const at = random.below(bytes.length)
-  switch (random.below(3)) {
-    case 0:
-      return bytes.subarray(0, at)
-    case 1:
-      return Buffer.concat([bytes, bytes.subarray(at)])
-    default:
-      return bytes.map((byte, i) => (i === at ? random.below(256) : byte))
   }
 }
