@@ -17,8 +17,6 @@ import { type Placed, placeOn } from '../../../models/explanations/measure-image
 import type { Randomization } from '../../../models/explanations/randomize-model.ts'
 import { bundleOfCheckpoint, type Repeatability } from '../../../models/explanations/repeat-training.ts'
 import { type PlaceSummary, type Summary, summarizePlaces } from '../../../models/explanations/summarize.ts'
-import { openRunStore } from '../../../models/training/run-store.ts'
-import { runTraining } from '../../../models/training/run-training.ts'
 import { trainingRecordOf } from '../../../models/training/training-record.ts'
 import type { ForwardBatch } from '../../../src/explain/forward-batch.ts'
 import { occlusionMap } from '../../../src/explain/occlusion.ts'
@@ -29,6 +27,7 @@ import { softmax } from '../../../src/tensor/softmax.ts'
 import { tensorOf } from '../../../src/tensor/tensor.ts'
 import { npyOf, zipOf } from '../support/npz.ts'
 import { discRegion, PHANTOM_RECIPE, PHANTOM_SIDE, plantedLesions } from '../support/planted-lesion.ts'
+import { trained, trainingJob } from '../support/trainings.ts'
 
 const TEST_IMAGES = 80
 const data = plantedLesions({ train: 640, validation: 40, test: TEST_IMAGES })
@@ -40,18 +39,7 @@ let bundle: Bundle
 
 beforeAll(async () => {
   const backend = await chooseBackend('wasm')
-  const outcome = await runTraining({
-    recipe: PHANTOM_RECIPE,
-    data,
-    seed: 0,
-    backend,
-    store: openRunStore(join(folder, 'run')),
-    resume: false,
-    report: () => {},
-    shouldStop: () => false,
-  })
-  if (outcome.kind !== 'finished') throw new Error('the training was interrupted')
-  checkpoint = outcome.checkpoint
+  checkpoint = await trained(trainingJob(folder, 'run', { recipe: PHANTOM_RECIPE, data, seed: 0, backend }))
   files = bundleOf(checkpoint)
   bundle = await openBundle(files)
 }, 120_000)

@@ -15,13 +15,13 @@ import type { MaskSupervision, Recipe } from '../../../models/recipes/recipe.ts'
 import { LESION_RECIPES } from '../../../models/recipes/supervised-128.ts'
 import { batchLoss, supervisionLoss } from '../../../models/training/batch-loss.ts'
 import { markedImages, measureMasks, placesOf } from '../../../models/training/mask-figures.ts'
-import { openRunStore } from '../../../models/training/run-store.ts'
 import { freshWeights, runTraining, type TrainingJob } from '../../../models/training/run-training.ts'
 import { type EpochRecord, trainingRecordOf } from '../../../models/training/training-record.ts'
 import { lossAndGradients, toTfTensors, toVariables } from '../../../models/variables.ts'
 import { uniformAt } from '../../../src/tensor/counter-random.ts'
 import { PHANTOM_RECIPE, PHANTOM_SIDE, plantedLesions } from '../support/planted-lesion.ts'
 import { loudWeights, smallDcmm, smallPixels } from '../support/small-network.ts'
+import { trained, trainingJob } from '../support/trainings.ts'
 
 const DISC: MaskSupervision = { name: 'disc', community: 0, layers: [1], weight: 1 }
 const supervised: Recipe = { ...PHANTOM_RECIPE, training: { ...PHANTOM_RECIPE.training, epochs: 4, maskSupervision: DISC } }
@@ -37,23 +37,7 @@ beforeAll(async () => {
   backend = await chooseBackend('wasm')
 })
 
-const jobOf = (recipe: Recipe, name: string, more: Partial<TrainingJob> = {}): TrainingJob => ({
-  recipe,
-  data,
-  seed: 0,
-  backend,
-  store: openRunStore(join(folder, name)),
-  resume: false,
-  report: () => {},
-  shouldStop: () => false,
-  ...more,
-})
-
-async function trained(job: TrainingJob): Promise<Checkpoint> {
-  const outcome = await runTraining(job)
-  if (outcome.kind !== 'finished') throw new Error('the training was interrupted')
-  return outcome.checkpoint
-}
+const jobOf = (recipe: Recipe, name: string, more: Partial<TrainingJob> = {}): TrainingJob => trainingJob(folder, name, { recipe, data, seed: 0, backend, ...more })
 
 const selected = (checkpoint: Checkpoint): EpochRecord => {
   const { curves, selectedEpoch } = trainingRecordOf(checkpoint)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import * as tf from '@tensorflow/tfjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ChosenBackend, chooseBackend } from '../../../models/backend/choose-backend.ts'
-import { type Checkpoint, writeCheckpoint } from '../../../models/checkpoint.ts'
+import { writeCheckpoint } from '../../../models/checkpoint.ts'
 import { AUGMENTATION_LEVEL_1 } from '../../../models/data/augment.ts'
 import type { DataSet } from '../../../models/data/data-set.ts'
 import { evaluateCheckpoint } from '../../../models/evaluate-checkpoint.ts'
@@ -17,6 +17,7 @@ import { openRunStore } from '../../../models/training/run-store.ts'
 import { runTraining, type TrainingEvent, type TrainingJob } from '../../../models/training/run-training.ts'
 import { trainingRecordOf } from '../../../models/training/training-record.ts'
 import { syntheticData } from '../support/synthetic-data.ts'
+import { trained, trainingJob } from '../support/trainings.ts'
 
 const small: Partial<NetworkConfig> = { imageSize: 16, width: 16, depth: 2, heads: 2, patchOverlap: 0 }
 const settings = { ...VIT_PNEUMONIA.training, batchSize: 16, epochs: 2, augmentation: AUGMENTATION_LEVEL_1 }
@@ -34,23 +35,7 @@ beforeAll(async () => {
   backend = await chooseBackend('wasm')
 })
 
-const jobOf = (recipe: Recipe, name: string, more: Partial<TrainingJob> = {}): TrainingJob => ({
-  recipe,
-  data,
-  seed: 7,
-  backend,
-  store: openRunStore(join(folder, name)),
-  resume: false,
-  report: () => {},
-  shouldStop: () => false,
-  ...more,
-})
-
-async function trained(job: TrainingJob): Promise<Checkpoint> {
-  const outcome = await runTraining(job)
-  if (outcome.kind !== 'finished') throw new Error('the training was interrupted')
-  return outcome.checkpoint
-}
+const jobOf = (recipe: Recipe, name: string, more: Partial<TrainingJob> = {}): TrainingJob => trainingJob(folder, name, { recipe, data, seed: 7, backend, ...more })
 
 describe.each(['vit', 'dcmm-vit', 'sbm-vit'] as const)('a training of %s', (network) => {
   it('that is interrupted within an epoch and resumed ends in the same files, byte for byte, as an unbroken one', async () => {

@@ -11,11 +11,11 @@ import type { NetworkConfig } from '../../../models/network-config.ts'
 import { DCMM_VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_PNEUMONIA } from '../../../models/recipes/pneumonia-28.ts'
 import type { Recipe } from '../../../models/recipes/recipe.ts'
 import { type GradientSetting, type StepGradients, wholeGradients } from '../../../models/training/gradient-source.ts'
-import { openRunStore } from '../../../models/training/run-store.ts'
 import { runTraining, type TrainingJob, type TrainingOutcome } from '../../../models/training/run-training.ts'
 import { PARTS, partOf, shardedGradients } from '../../../models/training/sharded-gradients.ts'
 import { toVariables } from '../../../models/variables.ts'
 import { syntheticData } from '../support/synthetic-data.ts'
+import { trainingJob } from '../support/trainings.ts'
 
 const small: Partial<NetworkConfig> = { imageSize: 16, width: 16, depth: 2, heads: 2, patchOverlap: 0 }
 const training = { ...VIT_PNEUMONIA.training, batchSize: 10, epochs: 2, augmentation: AUGMENTATION_LEVEL_1, dropPath: 0.4 }
@@ -85,18 +85,8 @@ describe.each(Object.keys(recipes))('gradients of %s in parts', (network) => {
 })
 
 describe('a training on threads', () => {
-  const jobOf = (name: string, workers: number, more: Partial<TrainingJob> = {}): TrainingJob => ({
-    recipe: recipes['sbm-vit']!,
-    data,
-    seed: 7,
-    backend,
-    store: openRunStore(join(folder, name)),
-    workers,
-    resume: false,
-    report: () => {},
-    shouldStop: () => false,
-    ...more,
-  })
+  const jobOf = (name: string, workers: number, more: Partial<TrainingJob> = {}): TrainingJob =>
+    trainingJob(folder, name, { recipe: recipes['sbm-vit']!, data, seed: 7, backend, workers, ...more })
   const kindOf = async (outcome: Promise<TrainingOutcome>): Promise<string> => (await outcome).kind
 
   it('ends in the same files, byte for byte, on one thread, on two, and where it is broken off on two and resumed on three', async () => {
