@@ -150,8 +150,16 @@ describe('a DICOMweb archive that answers as it is told', () => {
   })
 
   it('ends a request whose job was cancelled', async () => {
-    answers = [() => 'silence']
-    await expect(storeInstances(peer, [object('1.5')], AbortSignal.timeout(50))).rejects.toMatchObject({ code: 'pacs-unreachable' })
+    const job = new AbortController()
+    // Cancelled once it is there: a request that came later would take the next test's answer.
+    answers = [
+      () => {
+        job.abort()
+        return 'silence'
+      },
+    ]
+    await expect(storeInstances(peer, [object('1.5')], job.signal)).rejects.toMatchObject({ code: 'pacs-unreachable' })
+    expect(asked).toHaveLength(1)
   })
 
   it.each([
