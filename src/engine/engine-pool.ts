@@ -97,29 +97,24 @@ class Pool implements EnginePool {
     return { prediction: { ...prediction, timingMs: { ...prediction.timingMs, queue: queueMs } }, origin }
   }
 
-  async render(request: RenderRequest, signal?: AbortSignal): Promise<RenderedMap> {
-    const { result } = await this.#submit(request, signal)
-    return result as RenderedMap
+  render(request: RenderRequest, signal?: AbortSignal): Promise<RenderedMap> {
+    return this.#ask(request, signal)
   }
 
-  async makeResults(request: ResultsRequest, signal?: AbortSignal): Promise<DicomResults> {
-    const { result } = await this.#submit(request, signal)
-    return result as DicomResults
+  makeResults(request: ResultsRequest, signal?: AbortSignal): Promise<DicomResults> {
+    return this.#ask(request, signal)
   }
 
-  async processInstance(instance: InstanceRequest, signal?: AbortSignal): Promise<InstanceResult> {
-    const { result } = await this.#submit({ kind: 'instance', instance }, signal)
-    return result as InstanceResult
+  processInstance(instance: InstanceRequest, signal?: AbortSignal): Promise<InstanceResult> {
+    return this.#ask({ kind: 'instance', instance }, signal)
   }
 
-  async perturb(request: PerturbRequest, signal?: AbortSignal): Promise<Float64Array> {
-    const { result } = await this.#submit(request, signal)
-    return result as Float64Array
+  perturb(request: PerturbRequest, signal?: AbortSignal): Promise<Float64Array> {
+    return this.#ask(request, signal)
   }
 
-  async buildPerturbationMap(request: PerturbationMapRequest, signal?: AbortSignal): Promise<ExplanationMap> {
-    const { result } = await this.#submit(request, signal)
-    return result as ExplanationMap
+  buildPerturbationMap(request: PerturbationMapRequest, signal?: AbortSignal): Promise<ExplanationMap> {
+    return this.#ask(request, signal)
   }
 
   refuseIfFull(): void {
@@ -143,6 +138,12 @@ class Pool implements EnginePool {
     await this.#idleWithin(limitMs)
     for (const job of this.#queue.splice(0)) job.settle({ error: stopping() })
     await Promise.all(this.#slots.map((slot) => this.#stop(slot)))
+  }
+
+  /** What a request of this kind is answered with, by the engine's own word. */
+  async #ask<R extends EngineResult>(request: EngineRequest, signal?: AbortSignal): Promise<R> {
+    const { result } = await this.#submit(request, signal)
+    return result as R
   }
 
   #submit(request: EngineRequest, signal?: AbortSignal): Promise<{ result: EngineResult; queueMs: number }> {
