@@ -1,18 +1,24 @@
 /** Breast ultrasound and brain tumors at 128 pixels: what is released, meant to start from the masked-patch pre-training (`--init`). */
-import { AUGMENTATION_LEVEL_2 } from '../data/augment.ts'
+import { AUGMENTATION_LEVEL_1, AUGMENTATION_LEVEL_2 } from '../data/augment.ts'
 import { SMALL_128 } from './backbones.ts'
 import { COMMON_TRAINING } from './pneumonia-28.ts'
 import type { Recipe, TrainingSettings } from './recipe.ts'
 import { LIVE_MEMBERSHIP_DEVIATION, liveDcmm, NO_STRUCTURE, type Structure, sampledSbm } from './structures.ts'
 
-/** Half of the usual learning rate, since it goes on from trained weights (training section 9). Both breasts, and both halves of a brain, look alike in a mirror. */
+/** Half of the usual learning rate, since it goes on from trained weights (training section 9). Both breasts look alike in a mirror. */
 export const SMALL_128_FINE_TUNING: TrainingSettings = { ...COMMON_TRAINING, batchSize: 32, learningRate: 5e-4, augmentation: { ...AUGMENTATION_LEVEL_2, mirrorProbability: 0.5 } }
 
 const ALL_LAYERS = [0, 1, 2, 3, 4, 5]
 
+/**
+ * Both halves of a brain look alike in a mirror too. Its validation split prefers the lighter augmentation: after 30 epochs of the DCMM a loss of .600 and an accuracy
+ * of .833, against .648 and .790 with erased squares, at the same AUC (.939, .938).
+ */
+const BRAIN_AUGMENTATION = { ...AUGMENTATION_LEVEL_1, mirrorProbability: 0.5 }
+
 const SETS = [
-  { name: 'breast', title: 'breast ultrasound (BUSI)', dataSet: 'busi128', classes: 2, epochs: 60 },
-  { name: 'brain', title: 'brain tumors (Cheng)', dataSet: 'braintumor128', classes: 3, epochs: 30 },
+  { name: 'breast', title: 'breast ultrasound (BUSI)', dataSet: 'busi128', classes: 2, training: { ...SMALL_128_FINE_TUNING, epochs: 60 } },
+  { name: 'brain', title: 'brain tumors (Cheng)', dataSet: 'braintumor128', classes: 3, training: { ...SMALL_128_FINE_TUNING, epochs: 30, augmentation: BRAIN_AUGMENTATION } },
 ] as const
 
 const STRUCTURES: readonly { readonly title: string; readonly structure: Structure }[] = [
@@ -22,14 +28,14 @@ const STRUCTURES: readonly { readonly title: string; readonly structure: Structu
 ]
 
 /** `<network>-small-patch8-128.<set>` */
-export const SMALL_128_RECIPES: readonly Recipe[] = SETS.flatMap(({ name, title, dataSet, classes, epochs }) =>
+export const SMALL_128_RECIPES: readonly Recipe[] = SETS.flatMap(({ name, title, dataSet, classes, training }) =>
   STRUCTURES.map(
     ({ title: network, structure }): Recipe => ({
       name: `${structure.network}-small-patch${SMALL_128.patchSize}-${SMALL_128.imageSize}.${name}`,
       title: `${network}, on ${title} at ${SMALL_128.imageSize} pixels`,
       dataSet,
       network: { ...SMALL_128, ...structure, classes },
-      training: { ...SMALL_128_FINE_TUNING, epochs, initialMembershipDeviation: structure.dcmm === null ? null : LIVE_MEMBERSHIP_DEVIATION },
+      training: { ...training, initialMembershipDeviation: structure.dcmm === null ? null : LIVE_MEMBERSHIP_DEVIATION },
     }),
   ),
 )
