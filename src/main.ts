@@ -24,7 +24,7 @@ import { type GatewaySettings, readGatewayFile } from './gateway/gateway-file.ts
 import { type OrderedJob, openGateway } from './gateway/open-gateway.ts'
 import { createApp } from './http/create-app.ts'
 import { createHttpServer, SERVER_LIMITS } from './http/create-server.ts'
-import { toAnswer, toArtifacts, toMapPaths } from './http/to-answer.ts'
+import { toArtifacts, toKeptAnswer } from './http/to-answer.ts'
 import { type Database, openPglite, openPostgres } from './jobs/database.ts'
 import { type ExplanationDesk, openExplanationDesk } from './jobs/explanation-desk.ts'
 import { type FolderLock, lockDataFolder } from './jobs/lock-data-folder.ts'
@@ -172,7 +172,7 @@ async function keepPrediction(store: PredictionFolder, job: OrderedJob, [first]:
   )
   if (isKept) return id
   const createdAt = job.createdAt.toISOString()
-  await store.keep({ answer: toAnswer(prediction, id, createdAt, (map) => toMapPaths(id, map)), artifacts: toArtifacts(prediction, id, createdAt), origin })
+  await store.keep({ answer: toKeptAnswer(prediction, id, createdAt), artifacts: toArtifacts(prediction, id, createdAt), origin })
   return id
 }
 

@@ -80,6 +80,12 @@ export interface ExplanationAnswer {
   readonly notice: string
 }
 
+/** What the API has of a kept prediction: the answer again, and its explanations, where GET lists what was ordered and POST orders one. */
+export interface PredictionLinks {
+  readonly self: string
+  readonly explanations: string
+}
+
 export interface PredictionAnswer {
   readonly id: string
   /** ISO 8601, UTC. */
@@ -99,5 +105,7 @@ export interface PredictionAnswer {
   readonly maps: readonly MapAnswer[]
   readonly provenance: Provenance
   readonly timingMs: TimingMs
+  /** null where nothing is kept; absent from answers that were kept before there was one. */
+  readonly href?: PredictionLinks | null
   readonly notice: string
 }

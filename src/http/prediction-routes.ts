@@ -12,7 +12,7 @@ import type { Metrics } from './metrics.ts'
 import { findModel } from './model-routes.ts'
 import type { Parameters } from './read-parameters.ts'
 import { readUpload } from './read-upload.ts'
-import { toAnswer, toArtifacts, toMapPaths } from './to-answer.ts'
+import { toAnswer, toArtifacts, toKeptAnswer, toMapPaths } from './to-answer.ts'
 
 /** Pixels along the longest side of a picture that comes inline: the maps of a large radiograph would make an answer of 50 MB. */
 const INLINE_LONGEST_SIDE = 1024
@@ -46,7 +46,7 @@ async function predictUpload(context: HttpContext, call: Call, budget: ByteBudge
 async function answerKept(context: HttpContext, { prediction, origin }: Predicted): Promise<PredictionAnswer> {
   const id = context.newId()
   const createdAt = context.now().toISOString()
-  const answer = toAnswer(prediction, id, createdAt, (map) => toMapPaths(id, map))
+  const answer = toKeptAnswer(prediction, id, createdAt)
   await context.store.keep({ answer, artifacts: toArtifacts(prediction, id, createdAt), origin })
   return answer
 }

@@ -1,12 +1,17 @@
 /** A prediction of an engine in, the answer of the API out. */
 import { createHash } from 'node:crypto'
-import type { MapAnswer, MapFigures, MapLinks, PredictionAnswer } from '../domain/answer.ts'
+import type { MapAnswer, MapFigures, MapLinks, PredictionAnswer, PredictionLinks } from '../domain/answer.ts'
 import type { ClassOutput, ExplanationMap } from '../domain/explanation.ts'
 import type { PredictionArtifacts } from '../domain/kept-prediction.ts'
 import { NOTICE, type Prediction, type RenderCaption } from '../domain/prediction.ts'
 import { Problem } from '../domain/problem.ts'
 
-/** The answer; `linksOf` says where each map is found. */
+/** The answer of a prediction that is kept: it leads to itself, its maps and its explanations. */
+export function toKeptAnswer(prediction: Prediction, id: string, createdAt: string): PredictionAnswer {
+  return { ...toAnswer(prediction, id, createdAt, (map) => toMapPaths(id, map)), href: toPaths(id) }
+}
+
+/** The answer of a prediction that is not kept; `linksOf` says where each map is found. */
 export function toAnswer(prediction: Prediction, id: string, createdAt: string, linksOf: (map: ExplanationMap) => MapLinks): PredictionAnswer {
   const { model, input, explanation, provenance, timingMs } = prediction
   return {
@@ -26,6 +31,7 @@ export function toAnswer(prediction: Prediction, id: string, createdAt: string, 
     maps: explanation.maps.map((map) => toMapAnswer(map, explanation.classes, linksOf(map))),
     provenance,
     timingMs,
+    href: null,
     notice: NOTICE,
   }
 }
@@ -69,9 +75,14 @@ export function toPrediction(answer: PredictionAnswer, { display, maps }: Predic
   }
 }
 
+function toPaths(id: string): PredictionLinks {
+  const self = `/v1/predictions/${id}`
+  return { self, explanations: `${self}/explanations` }
+}
+
 /** Paths of a kept prediction's map. */
 export function toMapPaths(id: string, map: ExplanationMap): MapLinks {
-  const path = `/v1/predictions/${id}/maps/${map.name}`
+  const path = `${toPaths(id).self}/maps/${map.name}`
   return { png: `${path}.png`, svg: `${path}.svg`, npy: `${path}.npy`, json: `${path}.json` }
 }
 

@@ -12,7 +12,7 @@ const answer = {
 
 describe('compareAnswers', () => {
   it('finds nothing where only the occasion differs', () => {
-    const other = { ...answer, id: 'b', createdAt: '2027', timingMs: { infer: 9 }, maps: [{ ...answer.maps[0], href: { png: '/b.png' } }] }
+    const other = { ...answer, id: 'b', createdAt: '2027', href: { self: '/b' }, timingMs: { infer: 9 }, maps: [{ ...answer.maps[0], href: { png: '/b.png' } }] }
     expect(compareAnswers(answer, other)).toEqual({ differences: [], compared: 5 })
   })
 

@@ -34,6 +34,15 @@ describe('a prediction', () => {
     expect(json.notice).toBe('Research use only. Not for diagnosis.')
   })
 
+  it('leads to itself and to its explanations, where one is ordered and then listed', async () => {
+    const { json } = await server.predict(pngBytes)
+    expect((await server.ask(json.href.self)).json).toEqual(json)
+    expect((await server.ask(json.href.explanations)).json).toEqual({ explanations: [] })
+    const ordered = await server.ask(`${json.href.explanations}?method=occlusion`, { method: 'POST' })
+    expect([ordered.status, ordered.json.href.prediction]).toEqual([202, json.href.self])
+    expect((await server.ask(json.href.explanations)).json.explanations.map(({ id }: { id: string }) => id)).toEqual([ordered.json.id])
+  })
+
   it('says of each map the numbers that belong to it: place in the network, class, limits, formula, figures, and the hash of its grid', async () => {
     const { json } = await server.predict(pngBytes)
     const [communities, attention, delta] = json.maps
@@ -149,6 +158,7 @@ describe('store=false', () => {
     expect(json.maps[1].href.png).toBe(`data:image/png;base64,${Buffer.from('png of attention').toString('base64')}`)
     expect(json.maps[1].href.npy).toBe(`data:application/octet-stream;base64,${Buffer.from('npy of attention').toString('base64')}`)
     expect(json.maps[1].href.svg).toBeNull()
+    expect(json.href).toBeNull()
     const again = await server.ask(`/v1/predictions/${json.id}`)
     expect([again.status, again.json.code]).toEqual([404, 'prediction-unknown'])
   })

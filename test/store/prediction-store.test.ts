@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { KeptPrediction } from '../../src/domain/kept-prediction.ts'
 import type { Problem } from '../../src/domain/problem.ts'
-import { toAnswer, toArtifacts, toMapPaths } from '../../src/http/to-answer.ts'
+import { toArtifacts, toKeptAnswer } from '../../src/http/to-answer.ts'
 import { openPredictionFolder, type PredictionFolder } from '../../src/store/prediction-store.ts'
 import { samplePrediction } from '../http/support/sample-prediction.ts'
 
@@ -25,7 +25,7 @@ const idOf = (digit: string): string => digit.repeat(32)
 const keptOf = (id: string): KeptPrediction => {
   const createdAt = new Date(nowMs).toISOString()
   return {
-    answer: toAnswer(samplePrediction, id, createdAt, (map) => toMapPaths(id, map)),
+    answer: toKeptAnswer(samplePrediction, id, createdAt),
     artifacts: toArtifacts(samplePrediction, id, createdAt),
     origin: Uint8Array.of(1, 2, 255),
   }
