@@ -1,7 +1,7 @@
 /** A map in, its machine-readable twin out: grid, limits, colors, how it lies on the image, and the sentence for those who can't see it. */
 import { NOTICE, type RenderRequest } from '../domain/prediction.ts'
 import { statisticsOf } from '../tensor/grid-statistics.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import { at, type Tensor } from '../tensor/tensor.ts'
 import { labelShares } from './draw-key.ts'
 import type { MapLook } from './map-look.ts'
 
@@ -36,6 +36,8 @@ export function encodeMapJson(request: RenderRequest, look: MapLook): string {
     shape: look.grid.shape,
     grid: toRows(look.grid),
     confidence: look.confidence === null ? null : toRows(look.confidence),
+    // Of the image's communities, in their order: a single head has others.
+    memberships: look.head === null ? map.memberships && toGrids(map.memberships) : undefined,
     placement,
     caption,
     notice: NOTICE,
@@ -45,4 +47,8 @@ export function encodeMapJson(request: RenderRequest, look: MapLook): string {
 function toRows({ shape, data }: Tensor): readonly (readonly number[])[] {
   const [rows = 0, columns = 0] = shape
   return Array.from({ length: rows }, (_, row) => Array.from(data.subarray(row * columns, (row + 1) * columns)))
+}
+
+function toGrids(stack: Tensor): readonly ReturnType<typeof toRows>[] {
+  return Array.from({ length: stack.shape[0] ?? 0 }, (_, place) => toRows(at(stack, place)))
 }

@@ -125,6 +125,22 @@ describe('a kept answer', () => {
     expect(differences.map(({ path }) => path)).toEqual(['inputCheck.verdict'])
   })
 
+  it('is equal where the JSON of its communities was written before it held memberships, and differs where one of them was another', async () => {
+    const path = join(out, 'communities.json')
+    const whole = await readFile(path, 'utf8')
+    const changed = JSON.parse(whole)
+    const { memberships, ...older } = changed
+    const replayed = async (json: object): Promise<{ differingMaps: readonly string[] }> => {
+      await writeFile(path, JSON.stringify(json))
+      return JSON.parse((await run('src/replay.ts', join(out, 'answer.json'), picture, '--models', models, '--json')).out)
+    }
+    expect((await replayed(older)).differingMaps).toEqual([])
+    expect((await replayed(changed)).differingMaps).toEqual([])
+    memberships[0][0][0] += 2 ** -20
+    expect((await replayed(changed)).differingMaps).toEqual(['communities.json'])
+    await writeFile(path, whole)
+  })
+
   it('is equal where it was kept before the figures of maps were stated, and differs where the hash of a grid was another', async () => {
     const answer = JSON.parse(await readFile(join(out, 'answer.json'), 'utf8'))
     const [first, ...others] = answer.maps

@@ -295,6 +295,29 @@ describe('renderMap', () => {
       expect(picture.height).toBeGreaterThan(12 + 24 + rows + 12 + 60)
     })
 
+    it('are in the JSON as the pictures show them, a grid a community; of a single head there are none', async () => {
+      const heads = tensorOf(new Float32Array(8), [2, 2, 2])
+      const asJson = async (head: number | null): Promise<Record<string, unknown>> => {
+        const { bytes } = await renderMap({ ...request({ format: 'json', style: 'overlay', head }), map: { ...map, heads } })
+        return JSON.parse(Buffer.from(bytes).toString('utf8'))
+      }
+      expect((await asJson(null))['memberships']).toEqual([
+        [
+          [1, 0.25],
+          [0, 0],
+        ],
+        [
+          [0, 0],
+          [0, 0],
+        ],
+        [
+          [0, 0.75],
+          [1, 1],
+        ],
+      ])
+      expect(await asJson(1)).not.toHaveProperty('memberships')
+    })
+
     it('starts a second row after five pictures', async () => {
       const eight = tensorOf(new Float32Array(8 * 4).fill(1 / 8), [8, 2, 2])
       const communities = Array.from({ length: 8 }, (_, index) => ({ index, share: 1 / 8, deltaLogit: null, shapley: null }))
@@ -384,6 +407,7 @@ describe('renderMap', () => {
       notice: 'Research use only. Not for diagnosis.',
     })
     expect(json.grid.flat()).toEqual([...ramp.data])
+    expect(json).not.toHaveProperty('memberships')
   })
 
   it('writes into the JSON the figures of what its grid shows, those of a single head where one was asked for, and none where the map has none', async () => {
