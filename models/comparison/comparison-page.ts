@@ -1,5 +1,6 @@
 /** The records of all runs in, the page of the table of the seeds out. */
 import { COMPARED_SETS, COMPARED_STRUCTURES, type ComparedSet, type ComparedStructure, comparisonRecipe } from '../recipes/comparison.ts'
+import { deadReason } from '../training/structure-diagnostics.ts'
 import { type PairedDifference, pairedDifference, spreadOf } from './compare-runs.ts'
 import { FLOORS, PUBLISHED, REMARKS } from './published-results.ts'
 import type { RunRecord } from './run-record.ts'
@@ -40,6 +41,8 @@ function section(set: ComparedSet, records: readonly RunRecord[]): string {
     mainTable(rows),
     '',
     verdict(rows),
+    '',
+    backendsText(rows),
     ...remark(set),
     ...structureTable(rows),
     ...samplingTable(rows),
@@ -96,6 +99,14 @@ function verdict(rows: readonly Row[]): string {
   ].join(' ')
 }
 
+/** What the runs were trained on: their sums are rounded differently from backend to backend. */
+function backendsText(rows: readonly Row[]): string {
+  const counts = new Map<string, number>()
+  for (const { backend } of rows.flatMap(({ runs }) => runs)) counts.set(backend, (counts.get(backend) ?? 0) + 1)
+  const parts = [...counts].sort(([, a], [, b]) => b - a).map(([backend, runs]) => `${backend}${counts.size === 1 ? '' : ` (${runs} ${runs === 1 ? 'run' : 'runs'})`}`)
+  return `Trained on ${parts.join(' and ')}.${counts.size === 1 ? '' : ' The backends round their sums differently; nothing else differs.'}`
+}
+
 function remark({ dataSet }: ComparedSet): string[] {
   const text = REMARKS[dataSet]
   return text === undefined ? [] : ['', text]
@@ -108,7 +119,7 @@ function structureTable(rows: readonly Row[]): string[] {
   const cells = dcmm.map(({ structure: { title }, runs }) => {
     const layers = runs.flatMap(({ structure }) => structure.flatMap((layer) => ('zeroDegreeShare' in layer ? [layer] : [])))
     const mean = (value: (layer: (typeof layers)[number]) => number): number => spreadOf(layers.map(value)).mean
-    const dead = layers.filter(({ zeroDegreeShare }) => zeroDegreeShare === 1).length
+    const dead = layers.filter((layer) => deadReason(layer) !== null).length
     const change = spreadOf(runs.flatMap(({ test, withoutStructure }) => (withoutStructure === null ? [] : [withoutStructure.auc - test.auc]))).mean
     return [
       title,
@@ -121,7 +132,7 @@ function structureTable(rows: readonly Row[]): string[] {
   })
   return [
     '',
-    'The structure, the mean over seeds and layers, on validation images; the last column is the test AUC of the same weights without it, less that with it:',
+    'The structure, the mean over seeds and layers, on validation images; a layer is dead where every degree is zero or its largest class-token bias is one that no softmax feels (below 0.05); the last column is the test AUC of the same weights without it, less that with it:',
     '',
     table(['network', 'zero degrees', 'dead layers', 'largest class-token bias', 'effective communities (of 12)', 'AUC without it'], cells),
   ]

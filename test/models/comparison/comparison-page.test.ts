@@ -66,6 +66,30 @@ describe('the table of the seeds', () => {
     expect(comparisonPage(plain)).toContain('Unfinished: 5 seeds are to come')
   })
 
+  it('names the backends of the trainings, with their numbers where there is more than one', () => {
+    const on = (backend: string, seed: number): RunRecord => ({ ...run('vit-tiny-patch4-28.compare-breast', seed, 0.8), backend })
+    expect(comparisonPage([on('one', 0), on('one', 1)])).toContain('\nTrained on one.\n')
+    expect(comparisonPage([on('one', 0), on('two', 1), on('two', 2)])).toContain('\nTrained on two (2 runs) and one (1 run). The backends round')
+  })
+
+  it("counts a layer as dead by the rule of the card's warning, also where degrees live and the bias is not felt", () => {
+    const layer = {
+      layer: 5,
+      zeroDegreeShare: 0.6,
+      meanDegree: 1,
+      largestClassTokenBias: 0.04,
+      classTokenBiasSpread: 0,
+      effectiveCommunities: 2,
+      membershipConfidence: 1,
+      distinctCommunities: 1,
+    }
+    const structured = (bias: number, seed: number): RunRecord => ({
+      ...run('dcmm-vit-tiny-patch4-28.compare-breast', seed, 0.8),
+      structure: [{ ...layer, largestClassTokenBias: bias }],
+    })
+    expect(comparisonPage([structured(0.04, 0), structured(0.06, 1), structured(-0.03, 2)])).toContain('| 0.60 | 2 of 3 |')
+  })
+
   it('tells with each set that has runs what must be known before its figures are compared', () => {
     const retina = comparisonPage(runs('vit-tiny-patch4-28.compare-retina', 0.75))
     expect(retina).toContain('carries little signal: the linear floor already beats both ResNet-18 rows')
