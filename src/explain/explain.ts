@@ -49,14 +49,18 @@ export async function explain(manifest: Manifest, outputs: ModelOutputs, tail: R
   const explainedClass = classNamed(classes, options.explainedClass ?? predicted.name)
   const found = communitiesIn(outputs.asTrained, manifest)
   const wantsShapley = methods.some(({ name }) => name === 'shapley')
-  const communities = found === null || study === null ? found : await withEffects(found, study, manifest, explainedClass.index, wantsShapley)
+  // Asked in one turn, answered by one run of the tail.
+  const [communities, counterfactual] = await Promise.all([
+    found === null || study === null ? found : withEffects(found, study, manifest, explainedClass.index, wantsShapley),
+    counterfactualOf(manifest, classes, outputs, study),
+  ])
   const context: MapContext = { manifest, outputs, explainedClass, communities, tail: study }
   const maps = await Promise.all(methods.map((method) => method.build(context)))
   return {
     classes,
     predictedClass: predicted.name,
     explainedClass: explainedClass.name,
-    counterfactual: await counterfactualOf(manifest, classes, outputs, study),
+    counterfactual,
     maps,
     structure: structureFacts(manifest, outputs.asTrained),
     communities: communities?.facts ?? [],
@@ -96,8 +100,7 @@ function classNamed(classes: readonly ClassOutput[], name: string): { readonly i
 /** The communities with what each does to the logit of the explained class. */
 async function withEffects(found: ImageCommunities, study: TailStudy, manifest: Manifest, classIndex: number, wantsShapley: boolean): Promise<ImageCommunities> {
   const tokens = tokensOfCommunities(found, manifest)
-  const drops = await logitDrops(study, tokens, classIndex)
-  const values = wantsShapley ? await shapleyValues(study, tokens, classIndex) : null
+  const [drops, values] = await Promise.all([logitDrops(study, tokens, classIndex), wantsShapley ? shapleyValues(study, tokens, classIndex) : null])
   return { ...found, facts: found.facts.map((fact, index) => ({ ...fact, deltaLogit: drops[index] ?? null, shapley: values?.[index] ?? null })) }
 }
 

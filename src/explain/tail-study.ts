@@ -1,7 +1,7 @@
 /** A bundle's tail and one image's last block in, exact answers about the class token's row out. */
 import type { Manifest } from '../domain/manifest.ts'
 import type { ModelOutputs, OutputName, RunTail, TailAnswer } from '../domain/outputs.ts'
-import { at, tensorOf } from '../tensor/tensor.ts'
+import { at, type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { tokenCount } from './patch-grid.ts'
 import { rowOutput, rowsOf } from './read-outputs.ts'
 import { biasRows } from './structure-facts.ts'
@@ -21,7 +21,7 @@ export interface TailStudy {
   readonly scores: readonly ArrayLike<number>[]
   /** What the structure adds to them, [head][token]; zeros where the last layer carries none. */
   readonly bias: readonly ArrayLike<number>[]
-  /** The answer to each change, in order. */
+  /** The answer to each change, in order. What is asked before the next await of anyone is answered by one run: a row's bits don't depend on the others. */
   ask(changes: readonly TailChange[]): Promise<TailAnswer>
   /** The same without gradients, for a third of the work. */
   askLogits(changes: readonly TailChange[]): Promise<TailAnswer>
@@ -48,8 +48,8 @@ export function createTailStudy(manifest: Manifest, outputs: ModelOutputs, tail:
   const layers = manifest.structure?.layers.length ?? 0
   const found = layers > 0 && isInLastLayer(manifest) ? biasRows(manifest, outputs.asTrained, layers - 1) : []
   const bias = found.length > 0 ? found : scores.map(() => new Float64Array(tokens))
-  const ask = (changes: readonly TailChange[]): Promise<TailAnswer> => tail(toQuery(changes, bias, tokens))
-  const askLogits = (changes: readonly TailChange[]): Promise<TailAnswer> => tail({ ...toQuery(changes, bias, tokens), wants: 'logits' })
+  const ask = together((changes) => tail(toQuery(changes, bias, tokens)))
+  const askLogits = together((changes) => tail({ ...toQuery(changes, bias, tokens), wants: 'logits' }))
   let base: Promise<TailAnswer> | undefined
   let ends: Promise<TailAnswer> | undefined
   return {
@@ -68,6 +68,32 @@ export function createTailStudy(manifest: Manifest, outputs: ModelOutputs, tail:
       return base
     },
   }
+}
+
+type Ask = (changes: readonly TailChange[]) => Promise<TailAnswer>
+
+/** The same, with the changes of all calls up to the end of this turn in one batch. */
+function together(run: Ask): Ask {
+  let waiting: TailChange[] = []
+  let answer: Promise<TailAnswer> | null = null
+  return async (changes) => {
+    const start = waiting.length
+    waiting.push(...changes)
+    answer ??= Promise.resolve().then(() => {
+      const batch = waiting
+      waiting = []
+      answer = null
+      return run(batch)
+    })
+    const { logits, gradient } = await answer
+    return { logits: rowsFrom(logits, start, changes.length), gradient: rowsFrom(gradient, start, changes.length) }
+  }
+}
+
+/** Some entries of the outermost axis, as a view; none where the tensor has none. */
+function rowsFrom({ shape: [rows = 0, ...rest], data }: Tensor, start: number, count: number): Tensor {
+  const size = rows === 0 ? 0 : data.length / rows
+  return tensorOf(data.subarray(start * size, (start + count) * size), [rows === 0 ? 0 : count, ...rest])
 }
 
 /** Every row has the same bias: alpha says how much of it counts. */

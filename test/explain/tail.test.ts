@@ -1,13 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Explanation } from '../../src/domain/explanation.ts'
+import type { Manifest } from '../../src/domain/manifest.ts'
+import type { ModelOutputs, RunTail } from '../../src/domain/outputs.ts'
 import { gradientTimesAttention } from '../../src/explain/evidence.ts'
 import { explain, outputsNeeded } from '../../src/explain/explain.ts'
 import { logitDrops } from '../../src/explain/knock-out.ts'
 import { shapleyValues } from '../../src/explain/shapley.ts'
-import { attributeStructure } from '../../src/explain/structure-attribution.ts'
-import { createTailStudy, type TailStudy } from '../../src/explain/tail-study.ts'
-import { tensorOf } from '../../src/tensor/tensor.ts'
+import { attributeStructure, type StructureAttribution } from '../../src/explain/structure-attribution.ts'
+import { AS_TRAINED, createTailStudy, type TailStudy } from '../../src/explain/tail-study.ts'
+import { at, tensorOf } from '../../src/tensor/tensor.ts'
 import { type GoldenName, goldenManifest, goldenOutputs, manifestOf, readGolden, tensorNamed } from './golden-case.ts'
 import { goldenTail, goldenTailBlock } from './golden-tail.ts'
 import { goldenBlock, type LastBlock, referenceTail, runLastBlock } from './reference-tail.ts'
@@ -30,6 +32,11 @@ const expectRowsClose = (actual: readonly ArrayLike<number>[], expected: readonl
 
 /** A study over any block, with outputs and manifest made to fit it. */
 const studyOfBlock = (block: LastBlock): TailStudy => {
+  const { manifest, outputs } = caseOfBlock(block)
+  return createTailStudy(manifest, outputs, referenceTail(block))
+}
+
+const caseOfBlock = (block: LastBlock): { readonly manifest: Manifest; readonly outputs: ModelOutputs } => {
   const heads = block.scores.length
   const tokens = block.scores[0]!.length
   const matrix = (rows: readonly (readonly number[])[]): Float32Array => {
@@ -52,7 +59,7 @@ const studyOfBlock = (block: LastBlock): TailStudy => {
     asTrained: { scores: tensorOf(matrix(block.scores), [heads, tokens, tokens]), bias: tensorOf(matrix(block.bias), [1, heads, tokens, tokens]) },
     withoutStructure: null,
   }
-  return createTailStudy(manifest, outputs, referenceTail(block))
+  return { manifest, outputs }
 }
 
 describe('the reference tail', () => {
@@ -97,6 +104,54 @@ describe('evidence', () => {
   })
 })
 
+/** The attributions by Simpson's rule with 400 steps, [head][token]. */
+const integralOf = async (study: TailStudy, classIndex: number): Promise<number[][]> => {
+  const steps = 400
+  const { gradient } = await study.ask(Array.from({ length: steps + 1 }, (_, step) => ({ alpha: step / steps, hidden: [] })))
+  const integrand = (step: number): number[][] =>
+    study.scores.map((scores, head) => {
+      const weights = Array.from(scores, (score, token) => Math.exp(score + (step / steps) * study.bias[head]![token]!))
+      const sum = weights.reduce((total, weight) => total + weight, 0)
+      const slopes = Array.from(at(at(at(gradient, step), classIndex), head).data)
+      const mean = slopes.reduce((total, slope, token) => total + (weights[token]! / sum) * slope, 0)
+      return slopes.map((slope, token) => (weights[token]! / sum) * (slope - mean) * study.bias[head]![token]!)
+    })
+  const values = Array.from({ length: steps + 1 }, (_, step) => integrand(step))
+  const weightOf = (step: number): number => (step === 0 || step === steps ? 1 : step % 2 === 1 ? 4 : 2) / (3 * steps)
+  return study.scores.map((_, head) => Array.from({ length: study.tokens }, (_, token) => values.reduce((sum, rows, step) => sum + weightOf(step) * rows[head]![token]!, 0)))
+}
+
+describe('a study of the tail', () => {
+  it('answers all that is asked in one turn by one run, each question with its own rows', async () => {
+    const block = goldenTailBlock()
+    const sizes: number[] = []
+    const counted: RunTail = (query) => {
+      sizes.push(query.alpha.length)
+      return referenceTail(block)(query)
+    }
+    const { manifest, outputs } = caseOfBlock(block)
+    const study = createTailStudy(manifest, outputs, counted)
+    const changes = [
+      { alpha: 0.25, hidden: [] },
+      { alpha: 1, hidden: [2] },
+      { alpha: 0.5, hidden: [1, 3] },
+    ]
+    const [first, rest] = await Promise.all([study.ask(changes.slice(0, 1)), study.ask(changes.slice(1))])
+    expect(sizes).toEqual([3])
+    const alone = await study.ask(changes)
+    expect([...first.logits.data, ...rest.logits.data]).toEqual([...alone.logits.data])
+    expect([...first.gradient.data, ...rest.gradient.data]).toEqual([...alone.gradient.data])
+    expect(rest.gradient.shape).toEqual([2, ...alone.gradient.shape.slice(1)])
+  })
+
+  it('hands a failed run to everyone who asked', async () => {
+    const { manifest, outputs } = caseOfBlock(goldenTailBlock())
+    const study = createTailStudy(manifest, outputs, () => Promise.reject(new Error('lost')))
+    const answers = await Promise.allSettled([study.askLogits([AS_TRAINED]), study.askLogits([AS_TRAINED])])
+    expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  })
+})
+
 describe('structure attribution', () => {
   it.each(['dcmm', 'dcmm-all', 'sbm-expected'] as const)('meets the golden integral: %s', async (name) => {
     for (const image of [0, 1]) {
@@ -118,15 +173,37 @@ describe('structure attribution', () => {
     }
   })
 
-  it('doubles its nodes until the sum meets the change of the logit: a bias of 300 needs more than 16', async () => {
+  it('doubles its nodes until the sum meets the change of the logit: 4 of them for a bias of 2, 16 for one of 10, more for one of 300', async () => {
     const block = goldenBlock('dcmm', 0)
     const largest = Math.max(...block.bias.flat().map(Math.abs))
-    const small = await attributeStructure(studyOfBlock({ ...block, bias: block.bias.map((row) => row.map((value) => (value * 10) / largest)) }), 0)
-    const large = await attributeStructure(studyOfBlock({ ...block, bias: block.bias.map((row) => row.map((value) => (value * 300) / largest)) }), 0)
-    expect(small.nodes).toBe(16)
+    const withBiasOf = (size: number): Promise<StructureAttribution> =>
+      attributeStructure(studyOfBlock({ ...block, bias: block.bias.map((row) => row.map((value) => (value * size) / largest)) }), 0)
+    const large = await withBiasOf(300)
+    expect((await withBiasOf(2)).nodes).toBe(4)
+    expect((await withBiasOf(10)).nodes).toBe(16)
     expect(large.nodes).toBeGreaterThan(16)
     expect(large.isConverged).toBe(true)
     expect(large.residual).toBeLessThan(1e-3 * Math.abs(large.deltaLogit))
+  })
+
+  it.each([2.5, 6, 13])('is right in every part, not in the sum alone, with the few nodes that a contrast of %f starts with', async (contrast) => {
+    for (const [name, image] of [
+      ['dcmm', 0],
+      ['dcmm', 1],
+      ['dcmm-all', 1],
+    ] as const) {
+      const block = goldenBlock(name, image)
+      const largest = Math.max(...block.bias.map((row) => Math.max(...row) - Math.min(...row)))
+      const study = studyOfBlock({ ...block, bias: block.bias.map((row) => row.map((value) => (value * contrast) / largest)) })
+      const { rows } = await attributeStructure(study, 0)
+      const expected = await integralOf(study, 0)
+      const scale = Math.max(...expected.flat().map(Math.abs))
+      expected.forEach((row, head) => {
+        row.forEach((value, token) => {
+          expect(Math.abs(rows[head]![token]! - value)).toBeLessThan(4e-6 * scale)
+        })
+      })
+    }
   })
 
   it('says that it has not converged when 128 nodes are too few', async () => {
