@@ -47,6 +47,13 @@ function judge(findings: readonly ScopeFinding[]): Pick<InputCheck, 'verdict' | 
 
 const UNMEASURED = { value: null, distance: null, unusualAbove: null, outOfScopeAbove: null } as const
 
+/** What an image of another term is to the model. A view is of the same part, and may be answered as well: nobody measured it. */
+const CONTRAST: Readonly<Record<'modality' | 'body-part' | 'view', (allowed: string) => string>> = {
+  modality: (allowed) => `the model was made for ${allowed}`,
+  'body-part': (allowed) => `the model was made for ${allowed}`,
+  view: (allowed) => `the model learned from ${allowed} alone, and what it was measured to be worth does not hold for other views`,
+}
+
 /** A term that the file states, held against those that the model was made for. */
 function checkTerm(check: 'modality' | 'body-part' | 'view', value: string | null, allowed: readonly string[], otherwise: ScopeVerdict): ScopeFinding {
   const name = { modality: 'modality', 'body-part': 'body part', view: 'view' }[check]
@@ -54,7 +61,7 @@ function checkTerm(check: 'modality' | 'body-part' | 'view', value: string | nul
   if (allowed.length === 0) return { ...finding, verdict: 'not-checked', detail: `The bundle does not say which ${name} its model was made for.` }
   if (value === null) return { ...finding, verdict: 'not-checked', detail: `The file does not state a ${name} in a known term.` }
   if (allowed.includes(value)) return { ...finding, verdict: 'in-scope', detail: `The file states the ${name} ${value}.` }
-  return { ...finding, verdict: otherwise, detail: `The file states the ${name} ${value}; the model was made for ${allowed.join(', ')}.` }
+  return { ...finding, verdict: otherwise, detail: `The file states the ${name} ${value}; ${CONTRAST[check](allowed.join(', '))}.` }
 }
 
 /** Values of the network's input in [0, 1], channel after channel. */

@@ -75,7 +75,7 @@ describe('checkInput', () => {
     ['gray values between the limits', { white: 0.6 }, 'unusual', /gray values lie 0\.58/],
     ['gray values beyond both', { white: 0.9 }, 'out-of-scope', /gray values/],
     ['another body part', { bodyPart: 'LEG' }, 'out-of-scope', /body part LEG; the model was made for CHEST/],
-    ['another view', { view: 'LL' }, 'unusual', /view LL/],
+    ['another view', { view: 'PA' }, 'unusual', /view PA; the model learned from AP alone, and what it was measured to be worth does not hold for other views\./],
     ['no image', { white: 0 }, 'out-of-scope', /there is no image/],
   ] as const)('finds %s to be so, with the sentence that says why', (_, shown, verdict, reason) => {
     const result = check(shown)
