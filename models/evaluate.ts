@@ -13,6 +13,7 @@ import { openDataSet } from './data/open-data-set.ts'
 import { type InputShape, TRAINING_FIT } from './data/read-image-folder.ts'
 import { evaluateCheckpoint, evaluateLogits } from './evaluate-checkpoint.ts'
 import { evaluateExplanations } from './explanations/evaluate-explanations.ts'
+import { evaluateInputCheck } from './input-check/evaluate-input-check.ts'
 import { metricsOf } from './metrics.ts'
 import { evaluationReport, type ReportSubject } from './report/evaluation-report.ts'
 import { type TrainingRecord, trainingRecordOf } from './training/training-record.ts'
@@ -30,6 +31,7 @@ A bundle runs as it is served, in ONNX Runtime, each image through the server's 
   --backend NAME       of a checkpoint: ${BACKEND_NAMES.join(', ')} (default: the first that starts)
   --report FILE        also write an HTML page with ROC, reliability and learning curves, which needs nothing beside it
   --explanations       measure the maps of a bundle instead; has options of its own: --explanations --help
+  --input-check        measure how far a bundle's input check tells other images apart instead; options of its own: --input-check --help
   --help               this text
 `
 
@@ -48,6 +50,7 @@ process.exitCode = await runCommand(evaluate, process.argv.slice(2))
 /** What is printed. */
 async function evaluate(args: readonly string[]): Promise<string> {
   if (args.includes('--explanations')) return evaluateExplanations(args, (line) => process.stderr.write(`${line}\n`))
+  if (args.includes('--input-check')) return evaluateInputCheck(args)
   const { values, positionals } = parseCommand(args, OPTIONS)
   const [model, ...more] = positionals
   if (values.help || args.length === 0) return HELP

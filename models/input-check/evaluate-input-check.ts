@@ -1,4 +1,4 @@
-/** A bundle, its own data and data that it was not made for in, how well the input check tells them apart as one JSON document out. */
+/** `npm run evaluate -- <bundle> --input-check`: a bundle, its own data and data that it was not made for in, how well the input check tells them apart as one JSON document out. */
 import { readFileSync } from 'node:fs'
 import type { DecodedImage } from '../../src/domain/image.ts'
 import type { ScopeCheck } from '../../src/domain/input-check.ts'
@@ -8,14 +8,14 @@ import { decodeImage } from '../../src/imaging/decode-image.ts'
 import { toInputTensor } from '../../src/imaging/to-input-tensor.ts'
 import { type Bundle, loadBundle } from '../../src/infer/load-bundle.ts'
 import { quantileOf } from '../../src/tensor/mahalanobis.ts'
-import { parseCommand, runCommand } from '../command.ts'
+import { parseCommand } from '../command.ts'
 import type { DataSet } from '../data/data-set.ts'
 import { readDataSet } from '../data/read-data-set.ts'
 import { decodedImage } from '../explanations/marked-images.ts'
 import { CHANGES } from './changed-images.ts'
 import { type ImageScores, type Limits, reportGroup, type ScoreName } from './scores.ts'
 
-const HELP = `node launch.mjs models/input-check/evaluate.ts <bundle folder> --data <file.npz> [options]
+const HELP = `npm run evaluate -- <bundle folder> --input-check --data <file.npz> [options]
 
 Prints one JSON document: how far the bundle's input check tells the test split of its own data from other images, by each score:
 AUROC, the part above the limit that 99 % of the validation images keep, and the part of each verdict. The test split itself
@@ -29,6 +29,7 @@ is the rate of false alarms. Its images inverted, mirrored, upside down, and noi
 `
 
 const OPTIONS = {
+  'input-check': { type: 'boolean' },
   data: { type: 'string' },
   against: { type: 'string', multiple: true },
   image: { type: 'string', multiple: true },
@@ -36,13 +37,11 @@ const OPTIONS = {
   help: { type: 'boolean' },
 } as const
 
-if (import.meta.main) process.exitCode = await runCommand(evaluate, process.argv.slice(2))
-
 /** What is printed. */
-export async function evaluate(args: readonly string[]): Promise<string> {
+export async function evaluateInputCheck(args: readonly string[]): Promise<string> {
   const { values, positionals } = parseCommand(args, OPTIONS)
   const [folder, ...more] = positionals
-  if (values.help || args.length === 0) return HELP
+  if (values.help) return HELP
   if (folder === undefined || more.length > 0) throw new Problem('parameter-invalid', 'one bundle is needed', { parameter: 'model' })
   if (values.data === undefined) throw new Problem('parameter-invalid', 'the data file is missing: --data FILE', { parameter: 'data' })
   const read = (file: string): DataSet => readDataSet(readOrThrow(file), { allowed: values['allow-data'] ?? [] })
