@@ -16,6 +16,7 @@ import { type PerturbationMapRequest, type PerturbationOrder, type PerturbReques
 import type { Prediction, PredictRequest, RenderedMap, RenderRequest } from './domain/prediction.ts'
 import { Problem } from './domain/problem.ts'
 import type { SourceReference } from './domain/source-reference.ts'
+import { statedOnBlank } from './explain/blank-patches.ts'
 import { explain, outputsNeeded } from './explain/explain.ts'
 import { probabilitiesOf } from './explain/forward-batch.ts'
 import { checkInput } from './explain/input-check.ts'
@@ -92,7 +93,7 @@ export async function predict(bundle: Bundle, request: PredictRequest, software:
   const outputs = await bundle.run(input, { outputs: needed, withoutStructure: needsRunWithoutStructure(manifest), seed: options.seed, samples: options.samples })
   const infer = lap()
 
-  const explanation = await explain(manifest, outputs, bundle.tailFor(outputs), options)
+  const explanation = statedOnBlank(await explain(manifest, outputs, bundle.tailFor(outputs), options), manifest, input)
   const inputCheck = checkInput(manifest, image, input, outputs)
   const display = toDisplayImage(image)
 

@@ -9,6 +9,7 @@ import type { ExplanationMap } from './domain/explanation.ts'
 import type { PerturbationMethod } from './domain/perturbation.ts'
 import type { PredictionOptions, RenderOptions, RenderRequest } from './domain/prediction.ts'
 import { Problem, toProblemData } from './domain/problem.ts'
+import { isBlankNote } from './explain/blank-patches.ts'
 import { toAnswer, toArtifacts, toMapAnswer } from './http/to-answer.ts'
 import { type Bundle, loadBundle } from './infer/load-bundle.ts'
 import { draw, explainByPasses, predict } from './pipeline.ts'
@@ -150,10 +151,18 @@ async function replayPrediction(bundle: Bundle, before: PredictionAnswer, bytes:
 
 /** Without what no program said yet when the first answer was made. */
 function asOldAs(before: PredictionAnswer, now: PredictionAnswer): PredictionAnswer {
-  const maps = now.maps.map((map) => (isWithoutFigures(before, map.name) ? withoutFigures(map) : map))
+  const maps = now.maps.map((map) => asOldAsMap(before, map)).map((map) => (isWithoutFigures(before, map.name) ? withoutFigures(map) : map))
   if (before.inputCheck !== undefined) return { ...now, maps }
   const { inputCheck: _, ...older } = now
   return { ...older, maps }
+}
+
+/** Without what lies on blank patches where the map was answered before that was stated. */
+function asOldAsMap<T extends Pick<ExplanationMap, 'name' | 'notes'> & { readonly numbers?: ExplanationMap['numbers'] }>({ maps }: PredictionAnswer, map: T): T {
+  const kept = maps.find(({ name }) => name === map.name)
+  if (kept === undefined || kept.numbers?.['blankShare'] !== undefined) return map
+  const { blankShare: _, blankArea: _1, ...numbers } = map.numbers ?? {}
+  return { ...map, numbers, notes: map.notes.filter((note) => !isBlankNote(note)) }
 }
 
 /** Whether the map was answered before the figures of a map were stated. */
@@ -177,7 +186,8 @@ async function compareMaps(
   for (const { name, href } of answer.maps) {
     const found = request.maps.find((candidate) => candidate.name === name)
     if (found === undefined) continue
-    const map = isWithoutFigures(answer, name) ? drawnWithoutFigures(found) : found
+    const older = asOldAsMap(answer, found)
+    const map = isWithoutFigures(answer, name) ? drawnWithoutFigures(older) : older
     for (const format of FORMATS) {
       const kept = await keptMap(href[format], folder)
       if (kept === null) continue

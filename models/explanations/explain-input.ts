@@ -2,6 +2,7 @@
 import type { Explanation } from '../../src/domain/explanation.ts'
 import type { InputTensor } from '../../src/domain/image.ts'
 import type { Manifest } from '../../src/domain/manifest.ts'
+import { statedOnBlank } from '../../src/explain/blank-patches.ts'
 import { explain, outputsNeeded } from '../../src/explain/explain.ts'
 import { availableMethods } from '../../src/explain/map-catalog.ts'
 import type { Bundle } from '../../src/infer/load-bundle.ts'
@@ -18,5 +19,5 @@ export async function explainInput(bundle: Bundle, input: InputTensor, explained
   const { manifest } = bundle
   const maps = measuredMaps(manifest)
   const outputs = await bundle.run(input, { outputs: outputsNeeded(manifest, maps), withoutStructure: manifest.structure !== null, seed: 0, samples: 0 })
-  return explain(manifest, outputs, bundle.tailFor(outputs), { frame: 1, maps, explainedClass, seed: 0, samples: 0 })
+  return statedOnBlank(await explain(manifest, outputs, bundle.tailFor(outputs), { frame: 1, maps, explainedClass, seed: 0, samples: 0 }), manifest, input)
 }

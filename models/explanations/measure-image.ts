@@ -48,6 +48,8 @@ export interface MapMeasures {
   readonly classSpecific: boolean
   /** Correlation of the maps of the two likeliest classes; null where one is flat. */
   readonly acrossClasses: number | null
+  /** Part of the map on patches that show nothing; null of maps that are not read as "where". */
+  readonly blankShare: number | null
   /** Null without a region. */
   readonly placed: Placed | null
 }
@@ -80,6 +82,7 @@ export async function measureImage(bundle: Bundle, input: InputTensor, region: R
       faithfulness: withCurves ? await curves(orderOf(map.grid.data)) : null,
       classSpecific: map.classSpecific,
       acrossClasses: second === undefined ? null : correlation(map.grid.data, second.grid.data),
+      blankShare: map.numbers['blankShare'] ?? null,
       placed: region === null ? null : placeOn(map.grid, input, region),
     })
   }

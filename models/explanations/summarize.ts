@@ -32,6 +32,8 @@ export interface MapSummary {
   readonly classTest: 'fails: the same map for every class' | 'differs between classes'
   /** Mean correlation of the maps of the two likeliest classes; null where one was flat on every image. */
   readonly correlationAcrossClasses: number | null
+  /** Mean part of the map on patches that show nothing; null of maps that are not read as "where". */
+  readonly blankShare: number | null
   /** Null where no curves were asked for. */
   readonly faithfulness: Readonly<Record<(typeof BASELINES)[number], CurveSummary>> | null
   /** Null without annotation. */
@@ -80,10 +82,12 @@ function summaryOf(name: string, images: readonly ImageMeasures[], threshold: nu
   const across = measures.flatMap(({ acrossClasses }) => (acrossClasses === null ? [] : [acrossClasses]))
   const curves = pairs.flatMap(({ map: { faithfulness }, random }) => (faithfulness === null || random === null ? [] : [{ faithfulness, random }]))
   const classSpecific = measures.some((map) => map.classSpecific)
+  const blank = measures.flatMap(({ blankShare }) => (blankShare === null ? [] : [blankShare]))
   return {
     classSpecific,
     classTest: classSpecific ? 'differs between classes' : 'fails: the same map for every class',
     correlationAcrossClasses: across.length === 0 ? null : meanOf(across),
+    blankShare: blank.length === 0 ? null : meanOf(blank),
     faithfulness: curves.length === 0 ? null : { mean: curveSummary(curves, 'mean'), blur: curveSummary(curves, 'blur') },
     localization: summarizePlaces(
       measures.flatMap(({ placed }) => (placed === null ? [] : [placed])),

@@ -125,6 +125,24 @@ describe('a kept answer', () => {
     expect(differences.map(({ path }) => path)).toEqual(['inputCheck.verdict'])
   })
 
+  it('is equal where it was kept before a map said what lies on blank patches', async () => {
+    const answer = JSON.parse(await readFile(join(out, 'answer.json'), 'utf8'))
+    const attention = answer.maps.find(({ name }: { name: string }) => name === 'attention')
+    expect(attention.numbers.blankShare).toBeGreaterThanOrEqual(0)
+    const files = new Map<string, string>()
+    for (const { name, numbers } of answer.maps) {
+      const path = join(out, `${name}.json`)
+      files.set(path, await readFile(path, 'utf8'))
+      const json = JSON.parse(files.get(path) ?? '')
+      for (const held of [numbers, json.numbers]) for (const number of ['blankShare', 'blankArea']) delete held[number]
+      await writeFile(path, JSON.stringify(json))
+    }
+    await writeFile(join(out, 'before-blank.json'), JSON.stringify(answer))
+    const { out: printed } = await run('src/replay.ts', join(out, 'before-blank.json'), picture, '--models', models, '--json')
+    for (const [path, json] of files) await writeFile(path, json)
+    expect(JSON.parse(printed)).toMatchObject({ isEqual: true, differences: [], differingMaps: [] })
+  })
+
   it('is equal where the JSON of its communities was written before it held memberships, and differs where one of them was another', async () => {
     const path = join(out, 'communities.json')
     const whole = await readFile(path, 'utf8')

@@ -17,6 +17,7 @@ const curve = (deletion: number, insertion: number) => ({ deletion, insertion, d
 const map = (part: Partial<MapSummary>): MapSummary => ({
   classSpecific: true,
   classTest: 'differs between classes',
+  blankShare: null,
   correlationAcrossClasses: 0,
   faithfulness: null,
   localization: null,
