@@ -1,18 +1,23 @@
-/** What explanations cost: CPU time of a run with maps over that of the same run with logits alone, and of a drawn overlay over one that libvips writes. */
+/**
+ * What explanations cost: CPU time of a run with maps over that of the same run with logits alone, and of both with the picture decoded and
+ * preprocessed before; of a drawn overlay over one that libvips writes.
+ */
 import sharp from 'sharp'
 import { buildGraphs } from '../../export/build-graphs.ts'
 import { buildManifest } from '../../export/build-manifest.ts'
 import { aligned } from '../../export/parity-table.ts'
 import { initialWeights } from '../../models/initial-weights.ts'
 import { DCMM_RELEASED, type NetworkConfig } from '../../models/network-config.ts'
+import type { Explanation } from '../../src/domain/explanation.ts'
 import type { InputTensor } from '../../src/domain/image.ts'
 import { explain, outputsNeeded } from '../../src/explain/explain.ts'
 import { needsRunWithoutStructure } from '../../src/explain/structure-layers.ts'
+import { decodeImage } from '../../src/imaging/decode-image.ts'
+import { toInputTensor } from '../../src/imaging/to-input-tensor.ts'
 import { type Bundle, openBundle } from '../../src/infer/load-bundle.ts'
 import { drawOverlay } from '../../src/render/draw-map.ts'
 import { chooseLook } from '../../src/render/map-look.ts'
 import { renderMap } from '../../src/render/render-map.ts'
-import { tensorOf } from '../../src/tensor/tensor.ts'
 import { gridOf, labelMapOf, mapOf, requestOf, wholePlacement } from '../render/render-case.ts'
 
 const middle: NetworkConfig = {
@@ -35,6 +40,10 @@ const NETWORKS: readonly [string, NetworkConfig, number][] = [
   ['DCMM-ViT 128 px, patch 8, width 192, 6 layers', middle, 40],
   ['DCMM-ViT small, 224 px, patch 16', { ...middle, imageSize: 224, channels: 3, patchSize: 16, width: 384, depth: 12, heads: 12, structuredLayers: [11] }, 12],
 ]
+/** Rounds that are not counted: compilers work beside the first ones. */
+const WARM_ROUNDS = 8
+/** Rows and columns of the picture that is predicted from and drawn over. */
+const SIDE = 1024
 const SETS: readonly [string, readonly string[] | null][] = [
   ['counterfactual and attention', ['attention']],
   ['the default maps', null],
@@ -51,21 +60,36 @@ export async function bench(): Promise<string> {
 
 async function benchNetwork(name: string, config: NetworkConfig, rounds: number): Promise<string> {
   const bundle = await openBundle(bundleOf(config))
-  const input = inputOf(config)
-  const bare: Variant = ['logits alone', () => bundle.run(input, { outputs: ['logits'], withoutStructure: false, seed: 0, samples: 0 })]
+  const picture = await sharp(wavesOf(SIDE), { raw: { width: SIDE, height: SIDE, channels: 1 } })
+    .png()
+    .toBuffer()
+  const input = await inputFrom(bundle, picture)
+  const logits = async (of: InputTensor): Promise<unknown> => bundle.run(of, { outputs: ['logits'], withoutStructure: false, seed: 0, samples: 0 })
+  const bare: readonly Variant[] = [
+    ['logits alone', () => logits(input)],
+    ['decoded, preprocessed, logits', async () => logits(await inputFrom(bundle, picture))],
+  ]
   const rows: string[][] = []
-  // Each set beside the bare run alone: the garbage of one set would else be swept during another.
+  // Each set beside the bare runs alone: the garbage of one set would else be swept during another.
   for (const [set, maps] of SETS) {
-    const variants: readonly Variant[] = [bare, [set, () => explained(bundle, input, maps)]]
-    rows.push(...tableRows(variants, await interleaved(variants, rounds)).slice(rows.length === 0 ? 0 : 1))
+    const variants: readonly Variant[] = [...bare, [set, () => explained(bundle, input, maps)], [set, async () => explained(bundle, await inputFrom(bundle, picture), maps)]]
+    const [alone = [], prediction = [], mapped = [], answered = []] = await interleaved(variants, rounds)
+    if (rows.length === 0) rows.push(['logits alone', '1.000', '', milliseconds(alone)], ['a prediction: decoded, preprocessed, logits', '', '1.000', milliseconds(prediction)])
+    rows.push([set, ratio(mapped, alone), ratio(answered, prediction), milliseconds(mapped)])
   }
+  const { communities } = await explained(bundle, input, null)
   await bundle.release()
-  return aligned([[name, 'ratio', 'here'], ...rows])
+  return aligned([[`${name}; ${communities.length} communities`, 'over logits', 'over a prediction', 'here'], ...rows])
+}
+
+async function inputFrom({ manifest }: Bundle, picture: Uint8Array): Promise<InputTensor> {
+  const { image } = await decodeImage(picture, { frame: 1 })
+  return toInputTensor(image, manifest.input)
 }
 
 type Variant = readonly [string, () => Promise<unknown>]
 
-async function explained(bundle: Bundle, input: InputTensor, maps: readonly string[] | null): Promise<unknown> {
+async function explained(bundle: Bundle, input: InputTensor, maps: readonly string[] | null): Promise<Explanation> {
   const { manifest } = bundle
   const outputs = await bundle.run(input, { outputs: outputsNeeded(manifest, maps), withoutStructure: needsRunWithoutStructure(manifest), seed: 0, samples: 0 })
   return explain(manifest, outputs, bundle.tailFor(outputs), { frame: 1, maps, explainedClass: null, seed: 0, samples: 0 })
@@ -81,15 +105,20 @@ function bundleOf(config: NetworkConfig): Parameters<typeof openBundle>[0] {
   return { manifest, manifestBytes: new TextEncoder().encode(JSON.stringify(manifest)), graph: graphs.graph, tail: graphs.tail, signature: null }
 }
 
-function inputOf({ channels, imageSize }: NetworkConfig): InputTensor {
-  const pixels = Float32Array.from({ length: channels * imageSize ** 2 }, (_, i) => Math.sin(i / 7) + Math.cos(i / 301))
-  return { pixels: tensorOf(pixels, [channels, imageSize, imageSize]), placement: { ...wholePlacement(imageSize, imageSize), inputHeight: imageSize, inputWidth: imageSize } }
+/** Waves that networks with drawn weights see eight communities in: as many as there can be. */
+function wavesOf(side: number): Uint8Array {
+  const wave = (x: number, y: number): number => 128 + 100 * Math.sin(x / 23 + y / 131) * Math.cos(y / 37)
+  return Uint8Array.from({ length: side * side }, (_, i) => wave(i % side, Math.floor(i / side)) + (((i * 2654435761) >>> 24) % 9))
 }
 
-/** 1024 x 1024 with the noise of an X-ray. */
+/** Bytes with the noise of an X-ray. */
+function xRayLike(): Uint8Array {
+  return Uint8Array.from({ length: SIDE * SIDE }, (_, i) => 128 + 80 * Math.sin(i / 300_000) + 30 * Math.sin((i % SIDE) / 90) + (((i * 2654435761) >>> 24) % 9))
+}
+
 async function benchOverlay(): Promise<string> {
-  const side = 1024
-  const pixels = Uint8Array.from({ length: side * side }, (_, i) => 128 + 80 * Math.sin(i / 300_000) + 30 * Math.sin((i % side) / 90) + (((i * 2654435761) >>> 24) % 9))
+  const side = SIDE
+  const pixels = xRayLike()
   const display = { rows: side, columns: side, channels: 1 as const, pixels }
   const attention = mapOf(gridOf(14, 14, (row, column) => Math.exp(-((row - 7) ** 2 + (column - 4) ** 2) / 9)))
   const labels = labelMapOf(gridOf(14, 14, (row, column) => (row >> 2) + (column >> 3)))
@@ -109,12 +138,12 @@ async function benchOverlay(): Promise<string> {
 
 async function interleaved(variants: readonly Variant[], rounds: number): Promise<number[][]> {
   const times: number[][] = variants.map(() => [])
-  for (let round = -2; round < rounds; round++) {
+  for (let round = -WARM_ROUNDS; round < rounds; round++) {
     for (const [i, [, run]] of variants.entries()) {
       const start = process.cpuUsage()
       await run()
       const { user, system } = process.cpuUsage(start)
-      if (round >= 0) times[i]?.push((user + system) / 1000) // the first rounds warm up
+      if (round >= 0) times[i]?.push((user + system) / 1000)
     }
   }
   return times
@@ -122,12 +151,16 @@ async function interleaved(variants: readonly Variant[], rounds: number): Promis
 
 /** A row a variant: its name, the median of its ratios to the first, and its median. */
 function tableRows(variants: readonly Variant[], times: readonly number[][]): string[][] {
-  const base = times[0] ?? []
-  return variants.map(([variant], i) => [
-    variant,
-    median((times[i] ?? []).map((time, round) => time / (base[round] ?? Number.NaN))).toFixed(3),
-    `${median(times[i] ?? []).toFixed(1)} ms`,
-  ])
+  return variants.map(([variant], i) => [variant, ratio(times[i] ?? [], times[0] ?? []), milliseconds(times[i] ?? [])])
+}
+
+/** The median of the rounds' ratios. */
+function ratio(times: readonly number[], base: readonly number[]): string {
+  return median(times.map((time, round) => time / (base[round] ?? Number.NaN))).toFixed(3)
+}
+
+function milliseconds(times: readonly number[]): string {
+  return `${median(times).toFixed(1)} ms`
 }
 
 function median(values: readonly number[]): number {
