@@ -156,7 +156,7 @@ export type InstanceOutcome =
 
 /** What the queue calls to do the work; `main` joins it from engines, results and pacs. Every part may run twice for one job and must then come to the same. */
 export interface JobWork {
-  /** Throws a Problem; which ones are tried again is `isTransient`. */
+  /** Throws a Problem; which ones are tried again is `isWorthAnother`. */
   perform(order: InstanceOrder, bytes: Uint8Array, job: { readonly id: string; readonly createdAt: Date }, signal: AbortSignal): Promise<InstanceOutcome>
   /** Each fetched instance's bytes. */
   retrieve(order: PullOrder, signal: AbortSignal): AsyncIterable<Uint8Array>
@@ -171,4 +171,15 @@ export interface JobWork {
 /** Whether trying again later may help, told by the code: a peer that was away, an engine that was busy or lost, an unexpected failure. */
 export function isTransient(code: ProblemData['code']): boolean {
   return ['model-not-ready', 'overloaded', 'deadline-exceeded', 'pacs-unreachable', 'engine-lost', 'internal'].includes(code)
+}
+
+/**
+ * How often in all an instance is tried whose compressed frame took too long. A busy machine is one reason, a codestream without end the other: the file
+ * that is no good must come to its end as failed.
+ */
+export const CODEC_TRIES = 4
+
+/** Whether to try again after a failure of this code that was met so often, this time included, since the job was taken up. */
+export function isWorthAnother(code: ProblemData['code'], timesMet: number): boolean {
+  return isTransient(code) || (code === 'codec-timeout' && timesMet < CODEC_TRIES)
 }

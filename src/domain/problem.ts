@@ -42,6 +42,7 @@ export interface ProblemFacts {
   'attributes-inconsistent': { readonly keyword: string }
   'rescale-invalid': NoFacts
   'codec-failed': { readonly transferSyntaxUid: string }
+  'codec-timeout': { readonly transferSyntaxUid: string; readonly limitMs: number }
   // state: the caller acts, later
   'model-not-ready': NoFacts
   overloaded: { readonly retryAfterSeconds: number }

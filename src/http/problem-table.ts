@@ -65,6 +65,11 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemRow>> = {
   'attribute-missing': caller(422, 'Attribute missing', 'The instance lacks the attribute that is named. Export it once more from its source.'),
   'rescale-invalid': caller(422, 'Rescale invalid', 'Rescale Slope must be a number other than zero.'),
   'codec-failed': caller(422, 'Compressed pixels cannot be decoded', 'The compressed pixel data is damaged.'),
+  'codec-timeout': caller(
+    422,
+    'Compressed pixels took too long',
+    'The compressed pixel data is damaged, or the server was too busy to decode it in time: once it is idle, try again once.',
+  ),
   'model-not-ready': later(503, 'Model not ready', 'The server is starting or stopping. Try again shortly.'),
   overloaded: later(429, 'Overloaded', 'Try again after the seconds that Retry-After gives.'),
   'deadline-exceeded': later(503, 'Deadline exceeded', 'The answer took longer than the limit. Try again, or ask for fewer maps.'),

@@ -49,7 +49,7 @@ export interface CodecThread {
   /**
    * The frame's samples, little endian, one frame after another however many are asked for at once.
    *
-   * Throws: CodecFailure.
+   * Throws: CodecFailure, of which CodecTimeout is one.
    */
   decode(request: CodecRequest): Promise<Uint8Array<ArrayBuffer>>
   /** Ends the thread that there is; a later frame starts another. */
@@ -137,6 +137,16 @@ export function createCodecThread(settings: CodecThreadSettings): CodecThread {
 /** The thread is gone or of no more use. */
 class ThreadLost extends CodecFailure {}
 
+/** The frame's time ran out: the codestream keeps the codec busy without end, or the machine had no time for it. */
+export class CodecTimeout extends ThreadLost {
+  readonly limitMs: number
+
+  constructor(limitMs: number) {
+    super(`a frame took longer than ${limitMs} ms`)
+    this.limitMs = limitMs
+  }
+}
+
 /** Neither the environment nor the flags of the process are the codec's business. */
 function start(entry: URL, onEnd: (running: Running) => void): Running {
   const worker = new Worker(entry, { env: {}, argv: [], execArgv: ['--disable-warning=ExperimentalWarning'] })
@@ -163,7 +173,8 @@ function next(worker: EventEmitter, limitMs: number | undefined): Promise<CodecA
       for (const [event, listener] of listeners) worker.off(event, listener)
       then()
     }
-    const lose = (reason: string, cause?: unknown): void => settle(() => reject(new ThreadLost(reason, { cause })))
+    const end = (lost: ThreadLost): void => settle(() => reject(lost))
+    const lose = (reason: string, cause?: unknown): void => end(new ThreadLost(reason, { cause }))
     const listeners: readonly (readonly [event: string, listener: (value: unknown) => void])[] = [
       ['message', (answer) => settle(() => resolve(answer as CodecAnswer))],
       ['messageerror', (error) => lose('the codec gave an answer that cannot be read', error)],
@@ -171,7 +182,7 @@ function next(worker: EventEmitter, limitMs: number | undefined): Promise<CodecA
       ['exit', (code) => lose(`the codec ended with code ${code}`)],
     ]
     // Where this thread was kept busy itself, the answer may be waiting already: it is taken before the timer counts.
-    const timer = limitMs === undefined ? undefined : setTimeout(() => setImmediate(() => lose(`a frame took longer than ${limitMs} ms`)), limitMs)
+    const timer = limitMs === undefined ? undefined : setTimeout(() => setImmediate(() => end(new CodecTimeout(limitMs))), limitMs)
     for (const [event, listener] of listeners) worker.on(event, listener)
   })
 }

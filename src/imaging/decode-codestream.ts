@@ -1,7 +1,7 @@
 /** A checked codestream in, its samples out; what the codec's thread cannot decode is a Problem here. */
 import type { TransferSyntax } from '../dicom/transfer-syntaxes.ts'
 import { Problem } from '../domain/problem.ts'
-import { CodecFailure, createCodecThread, DICOM_CODECS } from './codec-thread.ts'
+import { CodecFailure, CodecTimeout, createCodecThread, DICOM_CODECS } from './codec-thread.ts'
 import { type CodestreamHeader, findJpeg2000 } from './read-codestream.ts'
 import type { PixelDescription } from './read-pixel-description.ts'
 
@@ -13,7 +13,7 @@ const codecs = createCodecThread(DICOM_CODECS)
  *
  * JPEG samples of a YBR_* image come back as RGB; all other color transforms are undone by the codestream itself.
  * A frame that takes longer than limitOfFrame allows is given up.
- * Throws: "codec-failed".
+ * Throws: "codec-failed", "codec-timeout".
  */
 export async function decodeCodestream(
   frame: Uint8Array,
@@ -30,6 +30,7 @@ export async function decodeCodestream(
     const bytes = await codecs.decode({ codec, frame: new Uint8Array(stream), ...shape })
     return toSamples(bytes, rows * columns * samplesPerPixel)
   } catch (error) {
+    if (error instanceof CodecTimeout) throw new Problem('codec-timeout', 'a compressed frame took too long to decode', { transferSyntaxUid: uid, limitMs: error.limitMs }, error)
     if (!(error instanceof CodecFailure)) throw error
     throw new Problem('codec-failed', 'a compressed frame cannot be decoded', { transferSyntaxUid: uid }, error)
   }

@@ -23,7 +23,7 @@ export type FrameDecoder = (frame: number) => Promise<StoredFrame>
  * A decoder for the frames of a file, numbered from 1.
  *
  * Throws, here or for a frame: "attributes-inconsistent", "frame-count-mismatch", "dicom-truncated", "pixel-data-missing", "pixel-data-truncated",
- * "codestream-mismatch", "codec-failed", "bits-unsupported".
+ * "codestream-mismatch", "codec-failed", "codec-timeout", "bits-unsupported".
  */
 export function openFrames(file: DicomFile, description: PixelDescription): FrameDecoder {
   checkColorTransform(file, description)

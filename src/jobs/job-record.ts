@@ -162,6 +162,16 @@ export async function listEvents(executor: Executor, id: string, after: number):
   }))
 }
 
+/** How many attempts ended with a failure of this code since the job was accepted or replayed: both write an event of a job that waits with no failure. */
+export async function countMet(executor: Executor, id: string, code: ProblemData['code']): Promise<number> {
+  const { rows } = await executor.executeSql(
+    `SELECT count(*)::integer AS met FROM attending.event WHERE job_id = $1 AND problem->>'code' = $2
+       AND sequence > (SELECT coalesce(max(sequence), 0) FROM attending.event WHERE job_id = $1 AND state = 'queued' AND problem IS NULL)`,
+    [id, code],
+  )
+  return Number(rows[0]?.['met'])
+}
+
 function jobUnknown(): Problem {
   return new Problem('job-unknown', 'no job of this server has this id', {})
 }

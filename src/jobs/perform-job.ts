@@ -1,9 +1,9 @@
 /** A ticket of the predict or the pull queue in, its job brought as far as delivery out. */
 import { createHash } from 'node:crypto'
-import { type InstanceOrder, type InstanceOutcome, isTransient, type JobState, type PullOrder, type ResultObject } from '../domain/job.ts'
+import { type InstanceOrder, type InstanceOutcome, isWorthAnother, type JobState, type PullOrder, type ResultObject } from '../domain/job.ts'
 import { toProblemData } from '../domain/problem.ts'
 import { endJob, lockJob, removeFiles, updateParent } from './finish-job.ts'
-import { changeJob, type JobRecord, type KeptObject } from './job-record.ts'
+import { changeJob, countMet, type JobRecord, type KeptObject } from './job-record.ts'
 import { deliverQueue, type QueueContext, sendTicket } from './queue-context.ts'
 import { type Submitted, submitJob } from './submit-job.ts'
 import type { Ticket } from './work-loop.ts'
@@ -57,10 +57,12 @@ async function settle(context: QueueContext, job: JobRecord, signal: AbortSignal
       await skip(context, job, problem.detail)
       return
     }
-    const isOver = !isTransient(problem.code) && !signal.aborted
-    await context.database.transaction(async (executor) => {
-      if (isOver) await endJob(context, executor, job.id, { from: OPEN, to: 'failed', problem })
+    const isOver = await context.database.transaction(async (executor) => {
+      const timesMet = 1 + (await countMet(executor, job.id, problem.code))
+      const isLast = !signal.aborted && !isWorthAnother(problem.code, timesMet)
+      if (isLast) await endJob(context, executor, job.id, { from: OPEN, to: 'failed', problem })
       else await changeJob(executor, job.id, { from: ['running'], to: 'queued', progress: { step: 'wait', done: 0, total: 0 }, at: context.now(), problem })
+      return isLast
     })
     context.changed(job.id)
     if (!isOver) throw error

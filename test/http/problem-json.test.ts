@@ -44,6 +44,7 @@ const FACTS: { readonly [C in ProblemCode]: ProblemFacts[C] } = {
   'attributes-inconsistent': { keyword: 'HighBit' },
   'rescale-invalid': {},
   'codec-failed': { transferSyntaxUid: '1.2' },
+  'codec-timeout': { transferSyntaxUid: '1.2', limitMs: 1 },
   'model-not-ready': {},
   overloaded: { retryAfterSeconds: 7 },
   'deadline-exceeded': { limitMs: 1 },

@@ -106,7 +106,7 @@ ${table(
     ['pixels of a frame', `${MAX_PIXELS}`, '`image-too-large`'],
     ['frames', `${MAX_FRAMES}`, '`frames-too-many`'],
     ['bytes of all frames, where all are asked for', `${MAX_DECODED_BYTES / MiB} MiB`, '`image-too-large`'],
-    ['time of a compressed frame, RLE apart', timeLimit(), '`codec-failed`'],
+    ['time of a compressed frame, RLE apart', timeLimit(), '`codec-timeout`'],
   ],
 )}`
 

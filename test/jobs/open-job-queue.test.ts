@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import type { JobEvent, PullOrder } from '../../src/domain/job.ts'
+import { CODEC_TRIES, type JobEvent, type PullOrder } from '../../src/domain/job.ts'
 import { Problem } from '../../src/domain/problem.ts'
 import { type Database, openPglite, openPostgres } from '../../src/jobs/database.ts'
 import type { JobQueue } from '../../src/jobs/open-job-queue.ts'
@@ -10,6 +10,7 @@ import { hasPostgres, startPostgres, type TestPostgres } from '../support/postgr
 import { FakeWork, openTestQueue, order, untilState } from './support/fake-work.ts'
 
 const unreachable = (): Problem => new Problem('pacs-unreachable', 'the archive does not answer', {})
+const slowFrame = (): Problem => new Problem('codec-timeout', 'too long', { transferSyntaxUid: '1.2', limitMs: 2000 })
 const refused = (): Problem => new Problem('pacs-refused', 'the archive will not have it', {})
 const pull: PullOrder = { kind: 'pull', archive: 'pacs', studyInstanceUid: '1.2', seriesInstanceUid: null, sopInstanceUid: null, modelId: null, destinations: null }
 
@@ -136,6 +137,36 @@ for (const { name, isThere, open } of databases) {
       expect(work.performed).toHaveLength(1)
       await queue.replay(job.id)
       expect(await untilState(queue, job.id, 'done')).toMatchObject({ problem: null })
+    })
+
+    it('tries a frame that took too long again, also behind a busy engine, and forgets the problem once it is decoded', async () => {
+      await reopen({ predictRetry: { limit: 15, delaySeconds: 0, maxDelaySeconds: 1 } })
+      const busy = Array.from({ length: CODEC_TRIES + 1 }, () => new Problem('overloaded', 'busy', { retryAfterSeconds: 1 }))
+      work.performProblems = [...busy, ...Array.from({ length: CODEC_TRIES - 1 }, slowFrame)]
+      queue.start()
+      const { job } = await queue.submitInstance(order(), Buffer.from('1.1'))
+      expect(await untilState(queue, job.id, 'done', 'failed')).toMatchObject({ state: 'done', problem: null })
+      expect(work.performed).toHaveLength(2 * CODEC_TRIES + 1)
+    })
+
+    it('fails a frame that takes too long each time, after as many attempts, and as many more after a replay', async () => {
+      await reopen({ predictRetry: { limit: 15, delaySeconds: 0, maxDelaySeconds: 1 } })
+      work.performProblems = Array.from({ length: 2 * CODEC_TRIES }, slowFrame)
+      queue.start()
+      const { job } = await queue.submitInstance(order(), Buffer.from('1.1'))
+      expect(await untilState(queue, job.id, 'failed', 'dead')).toMatchObject({ state: 'failed', problem: { code: 'codec-timeout', facts: { limitMs: 2000 } } })
+      expect(work.performed).toHaveLength(CODEC_TRIES)
+      await queue.replay(job.id)
+      expect(await untilState(queue, job.id, 'failed', 'dead')).toMatchObject({ state: 'failed' })
+      expect(work.performed).toHaveLength(2 * CODEC_TRIES)
+    })
+
+    it('does not try again what a decoder refuses', async () => {
+      work.performProblems = [new Problem('codec-failed', 'damaged', { transferSyntaxUid: '1.2' })]
+      queue.start()
+      const { job } = await queue.submitInstance(order(), Buffer.from('1.1'))
+      expect(await untilState(queue, job.id, 'failed', 'dead', 'done')).toMatchObject({ state: 'failed', problem: { code: 'codec-failed' } })
+      expect(work.performed).toHaveLength(1)
     })
 
     it('declares a job dead once its attempts are used up', async () => {
