@@ -1,11 +1,12 @@
 /**
- * The released model and PneumoniaMNIST in, the pictures of docs/reading-maps.md out: `node launch.mjs test/support/draw-doc-pictures.ts`.
+ * The two released models of PneumoniaMNIST and its test images in, the pictures of docs/reading-maps.md out: `node launch.mjs test/support/draw-doc-pictures.ts`.
  *
  * With a folder as its argument it draws there, to compare. The same model and program give the same bytes. Images: PneumoniaMNIST (MedMNIST v2, CC BY 4.0; Kermany et al., Cell 2018).
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { readDataSet } from '../../models/data/read-data-set.ts'
+import type { PredictionArtifacts } from '../../src/domain/kept-prediction.ts'
 import type { PerturbationMethod } from '../../src/domain/perturbation.ts'
 import type { Prediction, RenderOptions, RenderRequest } from '../../src/domain/prediction.ts'
 import { toArtifacts } from '../../src/http/to-answer.ts'
@@ -17,7 +18,8 @@ import { dataFile } from './corpus.ts'
 const root = resolve(import.meta.dirname, '../..')
 const OUT = resolve(process.argv[2] ?? join(root, 'docs', 'pictures'))
 const MODEL = 'dcmm-vit-tiny-patch4-28.pneumonia-v1'
-/** Places in the test split: two with pneumonia, one without. */
+const STOCHASTIC = 'sbm-vit-tiny-patch4-28.pneumonia-v1'
+/** Places in the test split: a normal film that is answered "pneumonia", one with pneumonia and a normal one that are answered so. */
 const IMAGES = [1, 2, 3]
 const MAPS = [
   'communities',
@@ -34,6 +36,8 @@ const MAPS = [
   'rollout',
   'attention-without-structure',
 ]
+const STOCHASTIC_MAPS = ['communities', 'query-loading', 'key-loading', 'edge-probability', 'mask', 'mask-spread']
+const DRAWN_MASKS = 16
 const MANY_PASSES: readonly PerturbationMethod[] = [
   { kind: 'occlusion', baseline: 'mean' },
   { kind: 'occlusion', baseline: 'blur' },
@@ -47,17 +51,13 @@ mkdirSync(OUT, { recursive: true })
 const bundle = await loadBundle(join(root, 'models', 'released', MODEL))
 for (const index of IMAGES) await drawImage(bundle, index)
 await bundle.release()
+const stochastic = await loadBundle(join(root, 'models', 'released', STOCHASTIC))
+for (const index of IMAGES) await drawStochastic(stochastic, index)
+await stochastic.release()
 
 async function drawImage(model: Bundle, index: number): Promise<void> {
-  const size = data.height * data.width
-  const bytes = await encodePng({ width: data.width, height: data.height, color: 'gray', pixels: data.splits.test.images.subarray(index * size, (index + 1) * size), texts: [] })
-  const options = { frame: 1, maps: MAPS, explainedClass: null, seed: 0, samples: 0 }
-  const { prediction } = await predict(model, { kind: 'predict', modelId: MODEL, bytes, options }, 'attending')
-  const artifacts = toArtifacts(prediction, `pneumoniamnist test ${index}`, CREATED_AT)
-  const save = async (name: string, map: RenderRequest['map'], look: RenderOptions): Promise<void> => {
-    const { bytes: picture } = await draw({ kind: 'render', ...artifacts, map, options: look })
-    writeFileSync(join(OUT, `${index}-${name}.png`), picture)
-  }
+  const prediction = await predictImage(model, index, MAPS, 0)
+  const { artifacts, save } = drawingOf(prediction, index, `${index}`)
   for (const map of artifacts.maps) await save(map.name, map, OVERLAY)
   for (const method of MANY_PASSES) {
     const map = await explainPredicted(model, prediction, method)
@@ -67,7 +67,35 @@ async function drawImage(model: Bundle, index: number): Promise<void> {
   const communities = artifacts.maps.find(({ name }) => name === 'communities')
   if (communities === undefined) throw new RangeError('the released model gives no communities')
   await save('panel', communities, { ...OVERLAY, style: 'panel', alpha: 0.4, size: 192 })
+  if (index === IMAGES[0]) await save('memberships', communities, { ...OVERLAY, style: 'memberships', alpha: 0.8, size: 140 })
   for (let head = 0; head < model.manifest.heads; head++) await save(`communities-head-${head}`, communities, { ...OVERLAY, head })
+}
+
+async function drawStochastic(model: Bundle, index: number): Promise<void> {
+  const prediction = await predictImage(model, index, STOCHASTIC_MAPS, DRAWN_MASKS)
+  const { artifacts, save } = drawingOf(prediction, index, `sbm-${index}`)
+  for (const map of artifacts.maps) await save(map.name, map, OVERLAY)
+  process.stdout.write(`${index}: ${prediction.explanation.predictedClass} ${JSON.stringify(prediction.explanation.uncertainty)}\n`)
+}
+
+async function predictImage(model: Bundle, index: number, maps: readonly string[], samples: number): Promise<Prediction> {
+  const size = data.height * data.width
+  const bytes = await encodePng({ width: data.width, height: data.height, color: 'gray', pixels: data.splits.test.images.subarray(index * size, (index + 1) * size), texts: [] })
+  const options = { frame: 1, maps, explainedClass: null, seed: 0, samples }
+  const { prediction } = await predict(model, { kind: 'predict', modelId: model.manifest.id, bytes, options }, 'attending')
+  return prediction
+}
+
+type SavePicture = (name: string, map: RenderRequest['map'], look: RenderOptions) => Promise<void>
+
+/** What the pictures of an image are drawn from, and what writes one, its name behind the prefix. */
+function drawingOf(prediction: Prediction, index: number, prefix: string): { readonly artifacts: PredictionArtifacts; readonly save: SavePicture } {
+  const artifacts = toArtifacts(prediction, `pneumoniamnist test ${index}`, CREATED_AT)
+  const save: SavePicture = async (name, map, look) => {
+    const { bytes } = await draw({ kind: 'render', ...artifacts, map, options: look })
+    writeFileSync(join(OUT, `${prefix}-${name}.png`), bytes)
+  }
+  return { artifacts, save }
 }
 
 /** For the predicted class. */
