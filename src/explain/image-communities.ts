@@ -1,7 +1,7 @@
 /** Memberships of every head in, one labelling of the image's patches out. */
 import type { CommunityFacts } from '../domain/explanation.ts'
 import { Problem } from '../domain/problem.ts'
-import { averageLink, clusterDistances, cutTree, joinClusters, meanSilhouette } from '../tensor/average-link.ts'
+import { averageLink, clusterDistances, cutTree, groupByLabel, joinClusters, meanSilhouette } from '../tensor/average-link.ts'
 import { gram } from '../tensor/gram.ts'
 import { at, type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { MOST_LABELS } from './build-map.ts'
@@ -50,7 +50,7 @@ function patchFeatures(memberships: readonly Tensor[], layout: TokenLayout): Flo
     const scale = Math.sqrt(1 / (heads * memberships.length))
     for (let head = 0; head < heads; head++, column += communities) {
       const z = at(membership, head).data.subarray(layout.prefixTokens * communities)
-      for (let i = 0; i < z.length; i++) features[Math.floor(i / communities) * width + column + (i % communities)] = scale * (z[i] ?? 0)
+      for (let from = 0, to = column; from < z.length; from += communities, to += width) for (let k = 0; k < communities; k++) features[to + k] = scale * (z[from + k] ?? 0)
     }
   }
   return features
@@ -83,10 +83,14 @@ export function imageCommunities(alike: Float64Array): ImageCommunities {
 
 function toDistances(alike: Float64Array, patches: number): Float64Array {
   const distance = new Float64Array(alike.length)
+  const own = Float64Array.from({ length: patches }, (_, patch) => alike[patch * patches + patch] ?? 0)
   for (let i = 0; i < patches; i++) {
-    for (let j = 0; j < patches; j++) {
-      const value = (alike[i * patches + i] ?? 0) + (alike[j * patches + j] ?? 0) - 2 * (alike[i * patches + j] ?? 0)
-      distance[i * patches + j] = i === j || value < SAME_BELOW ? 0 : value
+    const left = own[i] ?? 0
+    for (let j = i + 1; j < patches; j++) {
+      const value = left + (own[j] ?? 0) - 2 * (alike[i * patches + j] ?? 0)
+      const kept = value < SAME_BELOW ? 0 : value
+      distance[i * patches + j] = kept
+      distance[j * patches + i] = kept
     }
   }
   return distance
@@ -113,14 +117,21 @@ function bestCut(distance: Float64Array, patches: number): { labels: Int32Array;
 
 /** Labels renamed so that 0 is the commonest; equal ones keep the order of their first patch. */
 export function orderByShare(labels: ArrayLike<number>, count: number): Int32Array {
-  const sizes = sharesOf(labels, count)
-  const first = Array.from({ length: count }, (_, label) => Array.prototype.indexOf.call(labels, label))
+  const sizes = new Int32Array(count)
+  const first = new Int32Array(count)
+  for (let item = labels.length - 1; item >= 0; item--) {
+    const label = labels[item] ?? 0
+    sizes[label] = (sizes[label] ?? 0) + 1
+    first[label] = item
+  }
   const order = Array.from({ length: count }, (_, label) => label).sort((a, b) => (sizes[b] ?? 0) - (sizes[a] ?? 0) || (first[a] ?? 0) - (first[b] ?? 0))
   const renamed = new Int32Array(count)
   order.forEach((label, rank) => {
     renamed[label] = rank
   })
-  return Int32Array.from(labels, (label) => renamed[label] ?? 0)
+  const ordered = new Int32Array(labels.length)
+  for (let item = 0; item < ordered.length; item++) ordered[item] = renamed[labels[item] ?? 0] ?? 0
+  return ordered
 }
 
 /** Part of the items under each label. */
@@ -133,19 +144,20 @@ export function sharesOf(labels: ArrayLike<number>, count: number): number[] {
 /** [community, patch]: the mean co-membership of a patch with each community's patches, over the sum of these means. */
 function membershipsOf(alike: Float64Array, labels: Int32Array, count: number): Float32Array {
   const patches = labels.length
-  const sizes = sharesOf(labels, count).map((share) => Math.round(share * patches))
+  const { members, ends } = groupByLabel(labels, count)
   const memberships = new Float32Array(count * patches)
   const means = new Float64Array(count)
   for (let patch = 0; patch < patches; patch++) {
-    means.fill(0)
-    for (let other = 0; other < patches; other++) {
-      const label = labels[other] ?? 0
-      means[label] = (means[label] ?? 0) + (alike[patch * patches + other] ?? 0) / (sizes[label] ?? 1)
+    let total = 0
+    for (let community = 0, at = 0; community < count; community++) {
+      const end = ends[community] ?? 0
+      const size = end - at
+      let mean = 0
+      for (; at < end; at++) mean += (alike[patch * patches + (members[at] ?? 0)] ?? 0) / size
+      means[community] = mean
+      total += mean
     }
-    const total = means.reduce((sum, value) => sum + value, 0)
-    means.forEach((mean, community) => {
-      memberships[community * patches + patch] = total > 0 ? mean / total : 1 / count
-    })
+    for (let community = 0; community < count; community++) memberships[community * patches + patch] = total > 0 ? (means[community] ?? 0) / total : 1 / count
   }
   return memberships
 }

@@ -15,9 +15,9 @@ interface Merge {
  * Ties go to the lower index. Source: nearest-neighbor chain, Müllner, arXiv:1109.2378 section 3.2, exact for average link, items^2 steps.
  */
 export function averageLink(distance: Float64Array, items: number): readonly Merge[] {
-  const between = Float64Array.from(distance)
+  const between = distance.slice()
   const sizes = new Float64Array(items).fill(1)
-  const alive = Array.from({ length: items }, (_, item) => item)
+  let alive = Int32Array.from({ length: items }, (_, item) => item)
   const merges: Merge[] = []
   const chain: number[] = []
   while (merges.length < items - 1) {
@@ -32,21 +32,28 @@ export function averageLink(distance: Float64Array, items: number): readonly Mer
     chain.length -= 2
     const [kept, gone] = tip < nearest ? [tip, nearest] : [nearest, tip]
     merges.push({ a: kept, b: gone, height: between[kept * items + gone]! })
-    alive.splice(alive.indexOf(gone), 1)
+    alive = without(alive, gone)
     joinInto(kept, gone, between, sizes, alive, items)
   }
   return merges.sort((x, y) => x.height - y.height)
 }
 
+/** The list without one of its items, in the same memory. */
+function without(alive: Int32Array<ArrayBuffer>, gone: number): Int32Array<ArrayBuffer> {
+  const at = alive.indexOf(gone)
+  alive.copyWithin(at, at + 1)
+  return alive.subarray(0, alive.length - 1)
+}
+
 /** The living item nearest to `item`; of equals the one before it in the chain, else the lowest index. `alive` lists the items that stand for their clusters, ascending. */
-function nearestTo(item: number, before: number | undefined, between: Float64Array, alive: readonly number[], items: number): number {
+function nearestTo(item: number, before: number | undefined, between: Float64Array, alive: Int32Array, items: number): number {
+  const row = item * items
   let best = before ?? -1
-  let bestDistance = before === undefined ? Number.POSITIVE_INFINITY : between[item * items + before]!
+  let bestDistance = before === undefined ? Number.POSITIVE_INFINITY : between[row + before]!
   for (let i = 0; i < alive.length; i++) {
     const other = alive[i]!
-    if (other === item) continue
-    const value = between[item * items + other]!
-    if (value < bestDistance) {
+    const value = between[row + other]!
+    if (value < bestDistance && other !== item) {
       best = other
       bestDistance = value
     }
@@ -54,12 +61,14 @@ function nearestTo(item: number, before: number | undefined, between: Float64Arr
   return best
 }
 
-function joinInto(kept: number, gone: number, between: Float64Array, sizes: Float64Array, alive: readonly number[], items: number): void {
-  const total = sizes[kept]! + sizes[gone]!
+function joinInto(kept: number, gone: number, between: Float64Array, sizes: Float64Array, alive: Int32Array, items: number): void {
+  const keptSize = sizes[kept]!
+  const goneSize = sizes[gone]!
+  const total = keptSize + goneSize
   for (let i = 0; i < alive.length; i++) {
     const other = alive[i]!
     if (other === kept) continue
-    const joined = (sizes[kept]! * between[kept * items + other]! + sizes[gone]! * between[gone * items + other]!) / total
+    const joined = (keptSize * between[kept * items + other]! + goneSize * between[gone * items + other]!) / total
     between[kept * items + other] = joined
     between[other * items + kept] = joined
   }
@@ -68,19 +77,23 @@ function joinInto(kept: number, gone: number, between: Float64Array, sizes: Floa
 
 /** The cluster of every item, from 0 in order of first appearance, when the merges stop at `clusters`. */
 export function cutTree(merges: readonly Merge[], items: number, clusters: number): Int32Array {
-  const parent = Int32Array.from({ length: items }, (_, i) => i)
+  const parent = new Int32Array(items)
+  for (let item = 0; item < items; item++) parent[item] = item
   const rootOf = (item: number): number => {
     let root = item
     while (parent[root] !== root) root = parent[root]!
     return root
   }
-  for (const { a, b } of merges.slice(0, items - clusters)) parent[rootOf(b)] = rootOf(a)
-  const numbers = new Map<number, number>()
-  return Int32Array.from({ length: items }, (_, item) => {
+  for (let merge = 0; merge < items - clusters; merge++) parent[rootOf(merges[merge]!.b)] = rootOf(merges[merge]!.a)
+  const numbers = new Int32Array(items).fill(-1)
+  const labels = new Int32Array(items)
+  let count = 0
+  for (let item = 0; item < items; item++) {
     const root = rootOf(item)
-    if (!numbers.has(root)) numbers.set(root, numbers.size)
-    return numbers.get(root)!
-  })
+    if (numbers[root]! < 0) numbers[root] = count++
+    labels[item] = numbers[root]!
+  }
+  return labels
 }
 
 /** Sums of distances from every item to every cluster, and the clusters' sizes: what silhouettes are made of. */
@@ -94,12 +107,25 @@ export interface ClusterDistances {
 export function clusterDistances(distance: Float64Array, labels: Int32Array, clusters: number): ClusterDistances {
   const items = labels.length
   const sums = new Float64Array(items * clusters)
-  const sizes = new Float64Array(clusters)
-  for (const label of labels) sizes[label]!++
+  const { members, ends } = groupByLabel(labels, clusters)
   for (let item = 0; item < items; item++) {
-    for (let other = 0; other < items; other++) sums[item * clusters + labels[other]!]! += distance[item * items + other]!
+    for (let cluster = 0, at = 0; cluster < clusters; cluster++) {
+      let sum = 0
+      for (const end = ends[cluster]!; at < end; at++) sum += distance[item * items + members[at]!]!
+      sums[item * clusters + cluster] = sum
+    }
   }
-  return { sums, sizes }
+  return { sums, sizes: Float64Array.from(ends, (end, cluster) => end - (ends[cluster - 1] ?? 0)) }
+}
+
+/** The items of each label one after the other, ascending, and where those of each end. */
+export function groupByLabel(labels: Int32Array, count: number): { readonly members: Int32Array; readonly ends: Int32Array } {
+  const ends = new Int32Array(count)
+  for (const label of labels) for (let later = label; later < count; later++) ends[later]!++
+  const next = Int32Array.from(ends, (_, label) => ends[label - 1] ?? 0)
+  const members = new Int32Array(labels.length)
+  for (let item = 0; item < labels.length; item++) members[next[labels[item]!]!++] = item
+  return { members, ends }
 }
 
 /** The sums when clusters are joined: `into` names the new cluster of each old one. */
