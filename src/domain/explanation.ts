@@ -13,7 +13,7 @@ export interface MapRange {
 export interface CommunityFacts {
   /** The value in the grid, by descending share from 0. */
   readonly index: number
-  /** Part of the patches whose strongest community this is, 0 to 1. */
+  /** Part of the patches that bear this label, 0 to 1. */
   readonly share: number
   /** Logit of the explained class minus the same with this community's patches hidden from the class token in the last layer; null without a tail. */
   readonly deltaLogit: number | null
@@ -62,7 +62,7 @@ export interface ExplanationMap {
   readonly confidence: Tensor | null
   /** The same for each head of `heads`, [head, gridHeight, gridWidth]. */
   readonly headConfidence: Tensor | null
-  /** How much of each patch lies in each of `communities`, [community, gridHeight, gridWidth], sums to 1 over communities; of communities of the image alone. Absent from maps that were kept before it was. */
+  /** How much of each patch lies in each of `communities`, [community, gridHeight, gridWidth], sums to 1 over communities; of communities of the image alone. The label is the cluster that the patch was joined to, and need not be the largest. Absent from maps that were kept before it was. */
   readonly memberships?: Tensor
   readonly communities: readonly CommunityFacts[]
   /** Numbers that belong to the map: a residual, a sum, a count of nodes. */

@@ -65,7 +65,7 @@ export function stripLines({ caption, map, options }: RenderRequest, look: MapLo
 }
 
 function valueLines({ style, alpha }: RenderOptions, look: MapLook): readonly string[] {
-  if (style === 'memberships') return [`Colors: ${look.colormap}, opacity 0 to ${alpha} for memberships 0 to 1; percent of the patches whose strongest community it is`]
+  if (style === 'memberships') return [`Colors: ${look.colormap}, opacity 0 to ${alpha} for memberships 0 to 1; percent of the patches that bear its label`]
   if (look.colormap === 'gray') return [`Gray values: ${grayMeaning(look)}`]
   return look.range === null ? [] : [`Colors: ${look.colormap}, ${toShortText(look.range.min)} to ${toShortText(look.range.max)} ${look.map.unit}`]
 }
