@@ -57,7 +57,7 @@ export async function exportBundle(request: ExportRequest, runtime: Runtime, pri
     const evaluation = data === null ? null : await evaluateGraph(config, session, data, record.normalization, mask.mode === 'sample')
     const inputCheck = data === null ? null : await measureTrainingImages(config, session, data, record.normalization)
     const explanations = request.explanations === undefined ? null : recordOf(readReport(request.explanations, sha256(graphs.graph)))
-    const manifest = buildManifest(config, graphs, { ...modelFacts(config, record, evaluation, request.release), inputCheck, explanations })
+    const manifest = buildManifest(config, graphs, { ...modelFacts(config, record, evaluation, request.release, explanations), inputCheck, explanations })
     const golden = await buildGoldenFile(reference, inputs, PARITY_BOUND)
     const card = modelCard({ manifest, config, record, evaluation, parity, runtime: runtime.name })
     const files = new Map([

@@ -136,16 +136,18 @@ function explanationSection({ manifest: { explanations } }: CardSource): string 
   const { default: chosen, by, value, baseline, images, maps } = explanations
   const forgets = (has: boolean | null): string => (has === null ? 'not measured' : has ? 'yes' : '**no**')
   const number = (measure: number | null): string => (measure === null ? '' : fixed(measure))
-  const rows = maps.map(({ name, classSpecific, validation, test, hasForgotten }) => [
+  const isBlankMeasured = maps.some(({ blankShare }) => blankShare !== undefined)
+  const rows = maps.map(({ name, classSpecific, validation, test, hasForgotten, blankShare }) => [
     name === chosen ? `**${name}**` : name,
     number(validation),
     number(test),
     classSpecific ? 'differs' : 'fails',
     forgets(hasForgotten),
+    ...(isBlankMeasured ? [number(blankShare ?? null)] : []),
   ])
   return [
-    `## Maps\n\nThe validation split prefers \`${chosen}\` by ${by}: ${fixed(value)}, ${baseline.name} ${fixed(baseline.value)}${value > baseline.value ? '' : ' (no better)'}. ${images.validation} validation and ${images.test} test images. "Classes": whether the map differs between classes. "Forgets": whether it is another map (rank correlation below 0.3) once the upper half of the weights is random. Further numbers: docs/explanations.md.`,
-    table(['map', `${by}, validation`, 'test', 'classes', 'forgets'], rows),
+    `## Maps\n\nThe validation split prefers \`${chosen}\` by ${by}: ${fixed(value)}, ${baseline.name} ${fixed(baseline.value)}${value > baseline.value ? '' : ' (no better)'}. ${images.validation} validation and ${images.test} test images. "Classes": whether the map differs between classes. "Forgets": whether it is another map (rank correlation below 0.3) once the upper half of the weights is random.${isBlankMeasured ? ' "On blank": the part of the map that lies where the test image shows nothing.' : ''} Further numbers: docs/explanations.md.`,
+    table(['map', `${by}, validation`, 'test', 'classes', 'forgets', ...(isBlankMeasured ? ['on blank'] : [])], rows),
   ].join('\n\n')
 }
 

@@ -1,6 +1,9 @@
 /** A checkpoint's training record and its evaluation in, what the manifest states of the model out. */
+
+import { attentionMostlyOnBlank } from '../models/explanations/explanation-record.ts'
 import type { NetworkConfig } from '../models/network-config.ts'
 import type { TrainingRecord } from '../models/training/training-record.ts'
+import type { ExplanationRecord } from '../src/domain/manifest.ts'
 import type { ModelFacts } from './build-manifest.ts'
 import { classesOf } from './class-codes.ts'
 import type { GraphEvaluation } from './evaluate-graph.ts'
@@ -23,8 +26,17 @@ const GENERAL_LIMITS = [
   'The maps show what the network used. They are not validated for localization and do not show where a disease is.',
 ]
 
-/** evaluation  null where the data set was not at hand: the manifest then states no metrics and no temperature */
-export function modelFacts(config: NetworkConfig, record: TrainingRecord, evaluation: GraphEvaluation | null, release: Release): ModelFacts {
+/**
+ * evaluation    null where the data set was not at hand: the manifest then states no metrics and no temperature
+ * explanations  null where the maps were not measured
+ */
+export function modelFacts(
+  config: NetworkConfig,
+  record: TrainingRecord,
+  evaluation: GraphEvaluation | null,
+  release: Release,
+  explanations: ExplanationRecord | null = null,
+): ModelFacts {
   const { data, normalization } = record
   const { checkpointSha256, ...identity } = release
   return {
@@ -44,7 +56,7 @@ export function modelFacts(config: NetworkConfig, record: TrainingRecord, evalua
     training: { ...record, network: config, checkpointSha256, evaluation },
     metrics: evaluation === null ? [] : [evaluation.test, evaluation.validation],
     intendedUse: INTENDED_USE,
-    limits: [...GENERAL_LIMITS, ...startLimits(record), ...structureLimits(config), ...supervisionLimits(record), ...data.caveats],
+    limits: [...GENERAL_LIMITS, ...startLimits(record), ...structureLimits(config), ...supervisionLimits(record), ...blankLimits(explanations), ...data.caveats],
     ...rightsOf(record),
     ...supervisedOf(record),
   }
@@ -80,6 +92,15 @@ function supervisionLimits(record: TrainingRecord): readonly string[] {
   const where = `layer${layers.length === 1 ? '' : 's'} ${layers.join(', ')}`
   return [
     `Community ${community} (from 0) of ${where}, “${name}”, was supervised with ${name} masks of the training split (${marked} of ${images} images have one): its membership shows what readers marked in such images, and is no finding of the network’s own. That holds for no other community.`,
+  ]
+}
+
+/** A network that reads from patches that show nothing draws maps that point at nothing. */
+function blankLimits(explanations: ExplanationRecord | null): readonly string[] {
+  const share = explanations === null ? null : attentionMostlyOnBlank(explanations)
+  if (share === null) return []
+  return [
+    `On the test split ${Math.round(100 * share)} % of the class token’s attention lies on patches where the image shows nothing: attention and the maps made from it say where the network keeps what it has computed, not where a finding lies.`,
   ]
 }
 

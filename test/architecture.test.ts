@@ -62,7 +62,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/artifact': { imports: ['src/domain', 'src/dicom'] },
   models: { imports: ['src/domain', 'src/tensor', 'src/imaging'], owns: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', 'assemblyscript', 'zod'] },
   // Evaluating a bundle runs it where it will be served: in ONNX Runtime, through infer.
-  'models/evaluate.ts': { imports: ['models', 'models/explanations', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer'] },
+  'models/evaluate.ts': { imports: ['models', 'models/explanations', 'models/input-check', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer'] },
   // Measuring maps makes them as they are served: a bundle through infer and explain.
   'models/explanations': { imports: ['models', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain'] },
   // Measuring the input check makes it as it is served.

@@ -1,6 +1,7 @@
 /** The report of `npm run evaluate -- <bundle> --explanations` in, what the bundle's manifest keeps of it out. */
 import type { ExplanationRecord } from '../../src/domain/manifest.ts'
 import { Problem } from '../../src/domain/problem.ts'
+import { MOSTLY_BLANK } from '../../src/explain/blank-patches.ts'
 import type { DefaultMap } from './choose-default.ts'
 import type { Randomization } from './randomize-model.ts'
 import { gapOf, type MapSummary, type Summary } from './summarize.ts'
@@ -37,12 +38,20 @@ export function recordOf({ data, default: chosen, validation, test, randomizatio
       validation: measureOf(chosen.by, summary),
       test: onTest === undefined ? null : measureOf(chosen.by, onTest),
       hasForgotten: randomization?.hasForgotten[name] ?? null,
+      // Reports are kept for long: those made before the share was measured lack it.
+      ...(typeof onTest?.blankShare === 'number' && { blankShare: onTest.blankShare }),
     }
   })
   const { map, by, value, baseline } = chosen
   const isPlaced = by === 'pointing, then relevance mass'
   const images = { validation: isPlaced ? validation.images : validation.curveImages, test: isPlaced ? test.images : test.curveImages }
   return { default: map, by, value, baseline, dataSha256: data.sha256, images, maps }
+}
+
+/** The part of the class token's attention that lies where the image shows nothing, on the test split; null where it is not most of it, or was not measured. */
+export function attentionMostlyOnBlank({ maps }: ExplanationRecord): number | null {
+  const share = maps.find(({ name }) => name === 'attention')?.blankShare ?? 0
+  return share > MOSTLY_BLANK ? share : null
 }
 
 function measureOf(by: DefaultMap['by'], { localization, faithfulness }: MapSummary): number | null {

@@ -82,6 +82,8 @@ const explanationsSchema = z.strictObject({
       test: z.number().nullable(),
       /** Whether the map is another one when the upper half of the network's weights is forgotten; null where it was not measured. */
       hasForgotten: z.boolean().nullable(),
+      /** Mean part of the map, on the test split, that lies where the image shows nothing; only of maps that are read as "where". */
+      blankShare: z.number().optional(),
     }),
   ),
 })

@@ -6,6 +6,7 @@ import { modelFacts } from '../../export/model-facts.ts'
 import { initialWeights } from '../../models/initial-weights.ts'
 import { DCMM_VIT_PNEUMONIA } from '../../models/recipes/pneumonia-28.ts'
 import type { TrainingRecord } from '../../models/training/training-record.ts'
+import type { ExplanationRecord } from '../../src/domain/manifest.ts'
 import { smallDcmm } from '../models/support/small-network.ts'
 
 const config = smallDcmm({}, { channels: 1 })
@@ -27,10 +28,10 @@ const supervised: TrainingRecord = {
   masks: { images: 10, marked: 7 },
 }
 
-function cardOf(record: TrainingRecord): string {
+function cardOf(record: TrainingRecord, explanations: ExplanationRecord | null = null): string {
   const graphs = buildGraphs(config, initialWeights(config, 0), 'function', { mode: 'expected' })
   const release = { id: 'dcmm-vit-small-patch4-12.test-v1', version: '1.0.0', createdAt: '2026-01-01T00:00:00Z', checkpointSha256: 'b'.repeat(64) }
-  const manifest = buildManifest(config, graphs, modelFacts(config, record, null, release))
+  const manifest = buildManifest(config, graphs, { ...modelFacts(config, record, null, release, explanations), explanations })
   return modelCard({ manifest, config, record, evaluation: null, parity: [], runtime: 'a runtime' })
 }
 
@@ -41,6 +42,21 @@ describe('the card', () => {
     const [, limits = ''] = card.split('## Limits')
     expect(limits).toContain('was supervised with lesion masks of the training split')
     expect(card).toContain('"name":"lesion"')
+  })
+
+  it('says how much of each map lies where the image shows nothing, and among the limits where most of the attention does', () => {
+    const measured = (blankShare: number): ExplanationRecord => ({
+      default: 'attention',
+      by: 'insertion minus deletion',
+      value: 0.1,
+      baseline: { name: 'random order', value: 0.2 },
+      dataSha256: 'a'.repeat(64),
+      images: { validation: 4, test: 5 },
+      maps: [{ name: 'attention', classSpecific: false, validation: 0.1, test: 0.1, hasForgotten: true, blankShare }],
+    })
+    expect(cardOf(plain, measured(0.625))).toContain('| **attention** | 0.100 | 0.100 | fails | yes | 0.625 |')
+    expect(cardOf(plain, measured(0.625))).toContain('63 % of the class token’s attention lies on patches where the image shows nothing')
+    expect(cardOf(plain, measured(0.5))).not.toContain('of the class token’s attention lies')
   })
 
   it('says nothing of masks where none were looked at', () => {

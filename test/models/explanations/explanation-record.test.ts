@@ -32,6 +32,14 @@ const report = {
 }
 
 describe('the record of the maps', () => {
+  it('keeps what part of a map lies on blank patches of the test split, where the report has it', () => {
+    const { evidence, rollout } = split(0).maps
+    const test = { ...split(0), maps: { evidence: { ...evidence, blankShare: 0.625 }, rollout: { ...rollout, blankShare: null } } }
+    const { maps } = recordOf(readReport(JSON.stringify({ ...report, test }), manifest.graph.sha256))
+    expect(maps).toMatchObject([{ name: 'evidence', blankShare: 0.625 }, { name: 'rollout' }])
+    expect(maps[1]).not.toHaveProperty('blankShare')
+  })
+
   it("keeps the measure that chose, by map and split, in the manifest's own form", () => {
     const record = recordOf(readReport(JSON.stringify(report), manifest.graph.sha256))
     expect(record).toEqual({
