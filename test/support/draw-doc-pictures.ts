@@ -19,8 +19,12 @@ const root = resolve(import.meta.dirname, '../..')
 const OUT = resolve(process.argv[2] ?? join(root, 'docs', 'pictures'))
 const MODEL = 'dcmm-vit-tiny-patch4-28.pneumonia-v1'
 const STOCHASTIC = 'sbm-vit-tiny-patch4-28.pneumonia-v1'
-/** Places in the test split: a normal film that is answered "pneumonia", one with pneumonia and a normal one that are answered so. */
-const IMAGES = [1, 2, 3]
+/** Places in the test split, with what the film is and what both models answer, as the page says. */
+const IMAGES = [
+  { index: 1, label: 'normal', answer: 'pneumonia' },
+  { index: 2, label: 'pneumonia', answer: 'pneumonia' },
+  { index: 3, label: 'normal', answer: 'normal' },
+] as const
 const MAPS = [
   'communities',
   'attention',
@@ -46,43 +50,50 @@ const MANY_PASSES: readonly PerturbationMethod[] = [
 const OVERLAY: RenderOptions = { format: 'png', style: 'overlay', alpha: 0.5, head: null, colormap: null, size: 112 }
 const CREATED_AT = '2026-01-01T00:00:00Z'
 
+type Image = (typeof IMAGES)[number]
+
 const data = readDataSet(readFileSync(dataFile('medmnist/pneumoniamnist.npz')), { allowed: [] })
 mkdirSync(OUT, { recursive: true })
 const bundle = await loadBundle(join(root, 'models', 'released', MODEL))
-for (const index of IMAGES) await drawImage(bundle, index)
+for (const image of IMAGES) await drawImage(bundle, image)
 await bundle.release()
 const stochastic = await loadBundle(join(root, 'models', 'released', STOCHASTIC))
-for (const index of IMAGES) await drawStochastic(stochastic, index)
+for (const image of IMAGES) await drawStochastic(stochastic, image)
 await stochastic.release()
 
-async function drawImage(model: Bundle, index: number): Promise<void> {
-  const prediction = await predictImage(model, index, MAPS, 0)
+async function drawImage(model: Bundle, image: Image): Promise<void> {
+  const { index } = image
+  const prediction = await predictImage(model, image, MAPS, 0)
   const { artifacts, save } = drawingOf(prediction, index, `${index}`)
   for (const map of artifacts.maps) await save(map.name, map, OVERLAY)
   for (const method of MANY_PASSES) {
     const map = await explainPredicted(model, prediction, method)
     await save(map.name, map, OVERLAY)
-    if (index === IMAGES[0] && method.kind === 'rise') await save('rise-panel', map, { ...OVERLAY, style: 'panel', alpha: 0.4, size: 192 })
+    if (image === IMAGES[0] && method.kind === 'rise') await save('rise-panel', map, { ...OVERLAY, style: 'panel', alpha: 0.4, size: 192 })
   }
   const communities = artifacts.maps.find(({ name }) => name === 'communities')
   if (communities === undefined) throw new RangeError('the released model gives no communities')
   await save('panel', communities, { ...OVERLAY, style: 'panel', alpha: 0.4, size: 192 })
-  if (index === IMAGES[0]) await save('memberships', communities, { ...OVERLAY, style: 'memberships', alpha: 0.8, size: 140 })
+  if (image === IMAGES[0]) await save('memberships', communities, { ...OVERLAY, style: 'memberships', alpha: 0.8, size: 140 })
   for (let head = 0; head < model.manifest.heads; head++) await save(`communities-head-${head}`, communities, { ...OVERLAY, head })
 }
 
-async function drawStochastic(model: Bundle, index: number): Promise<void> {
-  const prediction = await predictImage(model, index, STOCHASTIC_MAPS, DRAWN_MASKS)
+async function drawStochastic(model: Bundle, image: Image): Promise<void> {
+  const { index } = image
+  const prediction = await predictImage(model, image, STOCHASTIC_MAPS, DRAWN_MASKS)
   const { artifacts, save } = drawingOf(prediction, index, `sbm-${index}`)
   for (const map of artifacts.maps) await save(map.name, map, OVERLAY)
   process.stdout.write(`${index}: ${prediction.explanation.predictedClass} ${JSON.stringify(prediction.explanation.uncertainty)}\n`)
 }
 
-async function predictImage(model: Bundle, index: number, maps: readonly string[], samples: number): Promise<Prediction> {
+/** Throws where the film or its answer is another than the page says. */
+async function predictImage(model: Bundle, { index, label, answer }: Image, maps: readonly string[], samples: number): Promise<Prediction> {
   const size = data.height * data.width
   const bytes = await encodePng({ width: data.width, height: data.height, color: 'gray', pixels: data.splits.test.images.subarray(index * size, (index + 1) * size), texts: [] })
   const options = { frame: 1, maps, explainedClass: null, seed: 0, samples }
   const { prediction } = await predict(model, { kind: 'predict', modelId: model.manifest.id, bytes, options }, 'attending')
+  const found = [data.facts.classes[data.splits.test.labels[index] ?? -1], prediction.explanation.predictedClass]
+  if (found[0] !== label || found[1] !== answer) throw new RangeError(`film ${index} is ${found.join(', answered ')}`)
   return prediction
 }
 

@@ -21,8 +21,13 @@ const OUT = resolve(process.argv[2] ?? join(root, 'docs', 'pictures'))
 const MODEL = 'dcmm-vit-small-patch8-128.breast-lesion-v1'
 const PATCH = 8
 const TAUGHT = 'supervised-community'
-/** Places in the test split, none with a near twin in another split, chosen to differ: drawn and answered right, drawn and answered wrong, not drawn, drawn where nothing is. */
-const IMAGES = [6, 24, 19, 100]
+/** Places in the test split with label, answer and whether some patch is drawn, as the page says. Chosen to differ; none has a near twin in another split, and the last has no lesion. */
+const IMAGES = [
+  { index: 6, label: 'malignant', answer: 'malignant', isDrawn: true },
+  { index: 24, label: 'malignant', answer: 'normal or benign', isDrawn: true },
+  { index: 19, label: 'normal or benign', answer: 'normal or benign', isDrawn: false },
+  { index: 100, label: 'normal or benign', answer: 'normal or benign', isDrawn: true },
+]
 const OVERLAY: RenderOptions = { format: 'png', style: 'overlay', alpha: 0.5, head: null, colormap: null, size: 'source' }
 const CREATED_AT = '2026-01-01T00:00:00Z'
 
@@ -37,7 +42,8 @@ const counts = { lesions: 0, missed: 0, without: 0, drawnWithout: 0 }
 for (let index = 0; index < splits.test.count; index++) {
   const prediction = await predicted(index)
   count(mapOf(prediction, TAUGHT), index)
-  if (IMAGES.includes(index)) await drawImage(prediction, index)
+  const image = IMAGES.find((each) => each.index === index)
+  if (image !== undefined) await drawImage(prediction, image)
 }
 await bundle.release()
 process.stdout.write(`${JSON.stringify(counts)}\n`)
@@ -56,9 +62,13 @@ function mapOf({ explanation }: Prediction, name: string): ExplanationMap {
   return map
 }
 
-/** "Drawn": some patch belongs to the taught community for half or more. */
-function count({ grid }: ExplanationMap, index: number): void {
-  const isDrawn = grid.data.some((membership) => membership >= 0.5)
+/** Whether some patch belongs to the taught community for half or more. */
+function isDrawnIn({ grid }: ExplanationMap): boolean {
+  return grid.data.some((membership) => membership >= 0.5)
+}
+
+function count(taught: ExplanationMap, index: number): void {
+  const isDrawn = isDrawnIn(taught)
   if (sharesOf(index).some((share) => share > 0)) {
     counts.lesions++
     if (!isDrawn) counts.missed++
@@ -89,9 +99,12 @@ function readersMap(taught: ExplanationMap, index: number): ExplanationMap {
   }
 }
 
-async function drawImage(prediction: Prediction, index: number): Promise<void> {
+/** Throws where the image or what becomes of it is another than the page says. */
+async function drawImage(prediction: Prediction, { index, label, answer, isDrawn }: (typeof IMAGES)[number]): Promise<void> {
   const artifacts = toArtifacts(prediction, `busi128 test ${index}`, CREATED_AT)
   const taught = mapOf(prediction, TAUGHT)
+  const found = [data.facts.classes[splits.test.labels[index] ?? -1], prediction.explanation.predictedClass, isDrawnIn(taught)]
+  if (found.join() !== [label, answer, isDrawn].join()) throw new RangeError(`image ${index} is ${found.join(', ')}`)
   const save = async (name: string, map: ExplanationMap, look: RenderOptions): Promise<void> => {
     const { bytes } = await draw({ kind: 'render', ...artifacts, map, options: look })
     writeFileSync(join(OUT, `taught-${index}-${name}.png`), bytes)
@@ -100,8 +113,4 @@ async function drawImage(prediction: Prediction, index: number): Promise<void> {
   await save('readers', readersMap(taught, index), OVERLAY)
   await save('community', taught, OVERLAY)
   for (const name of ['evidence', 'attention']) await save(name, mapOf(prediction, name), OVERLAY)
-  const { classes, predictedClass } = prediction.explanation
-  process.stdout.write(
-    `${index}: label ${data.facts.classes[splits.test.labels[index] ?? 0]}; ${predictedClass}, ${JSON.stringify(classes.map(({ probability, calibratedProbability }) => [probability, calibratedProbability]))}; ${taught.altText}\n`,
-  )
 }
