@@ -9,6 +9,7 @@ import { type Bundle, openBundle } from '../../src/infer/load-bundle.ts'
 import { mixKey } from '../../src/tensor/counter-random.ts'
 import { parseCommand } from '../command.ts'
 import type { DataSet, SplitName } from '../data/data-set.ts'
+import { nearTwins, TWIN_CORRELATION } from '../data/near-twins.ts'
 import { readDataSet } from '../data/read-data-set.ts'
 import { type Annotations, readAnnotations } from './annotations.ts'
 import { chooseDefault } from './choose-default.ts'
@@ -16,7 +17,7 @@ import { centerGrid, decodedImage, meanRegionShare, priorMap, strongestPart } fr
 import { type ImageMeasures, measureImage, type Placed, placeOn, placePixels } from './measure-image.ts'
 import { randomizeModel } from './randomize-model.ts'
 import { bundleOfCheckpoint, bundleOfFolder, repeatMasks, repeatTraining } from './repeat-training.ts'
-import { bestThreshold, bestThresholdOf, type PlaceSummary, summarize, summarizePlaces } from './summarize.ts'
+import { bestThreshold, bestThresholdOf, type PlaceSummary, type Summary, summarize, summarizePlaces, type ThresholdOf } from './summarize.ts'
 
 const HELP = `npm run evaluate -- <bundle folder> --explanations --data <file.npz or its folder> [options]
 
@@ -24,7 +25,8 @@ Prints one JSON document about the maps of a bundle, each image through the serv
 AUC beside random orders, what a change of class changes, agreement, coherence of communities against shuffles; maps against
 those of forgotten weights, of other trainings and of other drawn masks; and, where the file holds masks or boxes, pointing game,
 relevance mass and rank, average precision and IoU beside chance, the center and the training split's regions. Thresholds and
-the default map are chosen on the validation split; everything else is of the test split. Progress goes to standard error.
+the default map are chosen on the validation split; everything else is of the test split, and once more of it without the images
+that have a near twin in the training split. Progress goes to standard error.
 
   --data FILE          a .npz, told by its checksum, or a folder with one
   --allow-data SHA256  read this file all the same; may be repeated
@@ -94,15 +96,32 @@ async function measureSplits(setting: Setting) {
   const test = await measureSplit(setting, 'test')
   const baselines = annotations === null ? null : baselinesOf(setting, annotations)
   const onValidation = summarize(validation)
+  const thresholdOf: ThresholdOf = (name) => bestThresholdOf(validation, name)
   const splits = {
     model: { id: manifest.id, version: manifest.version, graphSha256: manifest.graph.sha256 },
     data: { id: data.facts.id, sha256: data.sha256, annotation: annotations?.kind ?? null },
     seed,
     validation: onValidation,
-    test: summarize(test, (name) => bestThresholdOf(validation, name)),
+    test: summarize(test, thresholdOf),
+    twins: withoutTwins(setting, test, thresholdOf),
     baselines,
   }
   return { splits, prior: baselines?.validation.prior ?? null }
+}
+
+/** The test split's summary again without the images that training has seen nearly the same of. */
+interface Twins {
+  readonly correlationAbove: number
+  readonly images: number
+  /** Null where no image has a twin: `test` is the answer. */
+  readonly testWithoutThem: Summary | null
+}
+
+function withoutTwins({ data }: Setting, test: readonly ImageMeasures[], thresholdOf: ThresholdOf): Twins {
+  const twins = new Set(nearTwins(data, 'test'))
+  const others = test.filter((_, index) => !twins.has(index))
+  const images = test.length - others.length
+  return { correlationAbove: TWIN_CORRELATION, images, testWithoutThem: images === 0 ? null : summarize(others, thresholdOf) }
 }
 
 function imagesOf({ images, data }: Setting, split: SplitName): number {

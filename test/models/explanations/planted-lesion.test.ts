@@ -145,6 +145,12 @@ describe('npm run evaluate -- <bundle> --explanations', () => {
     expect(report.default).toMatchObject({ by: 'pointing, then relevance mass', beatsBaseline: true })
   })
 
+  it('gives the test split once more without the image that training has seen too', () => {
+    const { images, testWithoutThem } = report.twins
+    expect(images).toBe(1)
+    expect(testWithoutThem).toMatchObject({ images: 39, curveImages: 0, maps: { evidence: { localization: report.test.maps['evidence']!.localization } } })
+  })
+
   it('measures curves on as many images as were asked for, and tells of its progress', () => {
     expect(report.test).toMatchObject({ images: 40, curveImages: 1, random: { orders: 10 } })
     expect(lines).toEqual(expect.arrayContaining(['validation: 10 of 40 images', 'test: 40 of 40 images', 'forgotten weights: embedding']))
@@ -189,13 +195,18 @@ interface Report {
   readonly default: object
   readonly validation: Summary
   readonly test: Summary
+  readonly twins: { readonly images: number; readonly testWithoutThem: Summary | null }
   readonly baselines: Readonly<Record<'validation' | 'test', { readonly center: PlaceSummary | null; readonly prior: PlaceSummary | null }>> | null
   readonly randomization: Randomization | null
   readonly seeds: Repeatability | null
   readonly masks: object | null
 }
 
-/** The data set as a file with masks, as busi128 is one. */
+function withFirstOf(others: Uint8Array, images: Uint8Array): Uint8Array {
+  return Uint8Array.from(images, (byte, i) => (i < PHANTOM_SIDE ** 2 ? (others[i] ?? 0) : byte))
+}
+
+/** The data set as a file with masks, as busi128 is one; its first test image, without a lesion, is one of the training split. */
 function npzWithMasks(): Uint8Array {
   const members = SPLIT_NAMES.flatMap((split) => {
     const { count, images, labels } = data.splits[split]
@@ -203,7 +214,7 @@ function npzWithMasks(): Uint8Array {
     const masks = Buffer.concat(Array.from({ length: count }, (_, index) => discRegion(split, index).mask))
     const shape = [count, PHANTOM_SIDE, PHANTOM_SIDE]
     return [
-      { name: `${prefix}_images.npy`, bytes: npyOf(shape, images) },
+      { name: `${prefix}_images.npy`, bytes: npyOf(shape, split === 'test' ? withFirstOf(data.splits.train.images, images) : images) },
       { name: `${prefix}_labels.npy`, bytes: npyOf([count, 1], labels) },
       { name: `${prefix}_masks.npy`, bytes: npyOf(shape, masks) },
     ]
