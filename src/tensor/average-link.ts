@@ -1,4 +1,5 @@
 /** Pairwise distances in, a tree of merges and its cuts out: average-link clustering, the same bits for the same distances. */
+import { openKernels } from './open-kernels.ts'
 
 interface Merge {
   readonly a: number
@@ -6,73 +7,49 @@ interface Merge {
   readonly height: number
 }
 
+const VALUE_BYTES = Float64Array.BYTES_PER_ELEMENT
+
 /**
  * The merges of average-link clustering (UPGMA), lowest first.
  *
- * distance  [item, item], symmetric, row-major
+ * distance  [item, item], finite, symmetric, row-major
  * returns   items - 1 merges, each naming one item of either side
  *
- * Ties go to the lower index. Source: nearest-neighbor chain, Müllner, arXiv:1109.2378 section 3.2, exact for average link, items^2 steps.
+ * Ties go to the lower index. Source: nearest-neighbor chain, Müllner, arXiv:1109.2378 section 3.2, exact for average link, items^2 steps. By kernels.as.ts.
  */
 export function averageLink(distance: Float64Array, items: number): readonly Merge[] {
-  const between = distance.slice()
-  const sizes = new Float64Array(items).fill(1)
-  let alive = Int32Array.from({ length: items }, (_, item) => item)
-  const merges: Merge[] = []
-  const chain: number[] = []
-  while (merges.length < items - 1) {
-    if (chain.length === 0) chain.push(alive[0]!)
-    const tip = chain.at(-1)!
-    const before = chain.at(-2)
-    const nearest = nearestTo(tip, before, between, alive, items)
-    if (nearest !== before) {
-      chain.push(nearest)
-      continue
-    }
-    chain.length -= 2
-    const [kept, gone] = tip < nearest ? [tip, nearest] : [nearest, tip]
-    merges.push({ a: kept, b: gone, height: between[kept * items + gone]! })
-    alive = without(alive, gone)
-    joinInto(kept, gone, between, sizes, alive, items)
+  if (items < 2) return []
+  const padded = paddedRow(items)
+  const sizes = items * padded * VALUE_BYTES
+  const merges = sizes + items * VALUE_BYTES
+  const chain = merges + 3 * (items - 1) * VALUE_BYTES
+  const kernels = openKernels(chain + items * Int32Array.BYTES_PER_ELEMENT)
+  spreadRows(distance, items, new Float64Array(kernels.memory, 0, items * padded))
+  new Float64Array(kernels.memory, sizes, items).fill(1)
+  kernels.averageLink(0, items, padded, sizes, chain, merges)
+  return readMerges(new Float64Array(kernels.memory, merges, 3 * (items - 1)))
+}
+
+/** Even, since two values are read at a time, and no multiple of a cache line, since columns are written. */
+function paddedRow(items: number): number {
+  const even = items + (items % 2)
+  return even % 8 === 0 ? even + 2 : even
+}
+
+/** Infinite where no item can be the nearest: beside itself and beyond the last. */
+function spreadRows(distance: Float64Array, items: number, into: Float64Array): void {
+  const padded = into.length / items
+  for (let item = 0; item < items; item++) {
+    const start = item * padded
+    into.set(distance.subarray(item * items, (item + 1) * items), start)
+    into.fill(Number.POSITIVE_INFINITY, start + items, start + padded)
+    into[start + item] = Number.POSITIVE_INFINITY
   }
+}
+
+function readMerges(values: Float64Array): readonly Merge[] {
+  const merges = Array.from({ length: values.length / 3 }, (_, merge): Merge => ({ a: values[3 * merge]!, b: values[3 * merge + 1]!, height: values[3 * merge + 2]! }))
   return merges.sort((x, y) => x.height - y.height)
-}
-
-/** The list without one of its items, in the same memory. */
-function without(alive: Int32Array<ArrayBuffer>, gone: number): Int32Array<ArrayBuffer> {
-  const at = alive.indexOf(gone)
-  alive.copyWithin(at, at + 1)
-  return alive.subarray(0, alive.length - 1)
-}
-
-/** The living item nearest to `item`; of equals the one before it in the chain, else the lowest index. `alive` lists the items that stand for their clusters, ascending. */
-function nearestTo(item: number, before: number | undefined, between: Float64Array, alive: Int32Array, items: number): number {
-  const row = item * items
-  let best = before ?? -1
-  let bestDistance = before === undefined ? Number.POSITIVE_INFINITY : between[row + before]!
-  for (let i = 0; i < alive.length; i++) {
-    const other = alive[i]!
-    const value = between[row + other]!
-    if (value < bestDistance && other !== item) {
-      best = other
-      bestDistance = value
-    }
-  }
-  return best
-}
-
-function joinInto(kept: number, gone: number, between: Float64Array, sizes: Float64Array, alive: Int32Array, items: number): void {
-  const keptSize = sizes[kept]!
-  const goneSize = sizes[gone]!
-  const total = keptSize + goneSize
-  for (let i = 0; i < alive.length; i++) {
-    const other = alive[i]!
-    if (other === kept) continue
-    const joined = (keptSize * between[kept * items + other]! + goneSize * between[gone * items + other]!) / total
-    between[kept * items + other] = joined
-    between[other * items + kept] = joined
-  }
-  sizes[kept] = total
 }
 
 /** The cluster of every item, from 0 in order of first appearance, when the merges stop at `clusters`. */

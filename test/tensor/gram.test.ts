@@ -1,8 +1,6 @@
-import { resolve } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { gram } from '../../src/tensor/gram.ts'
-import { GRAM_KERNEL } from '../../src/tensor/gram-kernel.ts'
 
 /** Every product by a plain loop. */
 const plainGram = (x: Float64Array, rows: number): number[] => {
@@ -12,19 +10,6 @@ const plainGram = (x: Float64Array, rows: number): number[] => {
     for (let k = 0; k < columns; k++) sum += x[Math.floor(i / rows) * columns + k]! * x[(i % rows) * columns + k]!
     return sum
   })
-}
-
-const compile = async (): Promise<string> => {
-  const { default: asc } = await import('assemblyscript/dist/asc.js')
-  let module = ''
-  const flags = ['-O3', '--runtime', 'stub', '--importMemory', '--noExportMemory', '--use', 'abort=', '--enable', 'simd']
-  const { error, stderr } = await asc.main(['gram.as.ts', '--baseDir', resolve(import.meta.dirname, '../../src/tensor'), '--outFile', 'gram.wasm', ...flags], {
-    writeFile: (name: string, contents: string | Uint8Array) => {
-      if (name === 'gram.wasm') module = Buffer.from(contents as Uint8Array).toString('base64')
-    },
-  })
-  if (error) throw new Error(stderr.toString())
-  return module
 }
 
 describe('the inner products of all pairs of rows', () => {
@@ -49,9 +34,5 @@ describe('the inner products of all pairs of rows', () => {
 
   it('are none for no rows', () => {
     expect(gram(new Float64Array(0), 0)).toEqual(new Float64Array(0))
-  })
-
-  it('come from the kernel whose source lies beside it', async () => {
-    expect(GRAM_KERNEL).toBe(await compile())
   })
 })
