@@ -10,6 +10,7 @@ import { meanOfRows, toHeadGrids, tokenCount, toPatchGrid } from './patch-grid.t
 import { declaredRows, hasRows, rowsOf } from './read-outputs.ts'
 import { biasRows } from './structure-facts.ts'
 import { isOnlyInLastLayer, needsRunWithoutStructure } from './structure-layers.ts'
+import { addScaled } from './tail-study.ts'
 
 const SOURCE = 'Vaswani et al., arXiv:1706.03762, equation 1; row of the class token'
 const CLASS_AGNOSTIC = 'class-agnostic: the same map for every class'
@@ -75,7 +76,7 @@ function attentionMap(context: MapContext, rows: Rows, name: string, title: stri
 const rowsAsTrained = oncePerAnswer(({ manifest, outputs: { asTrained } }) => {
   if (hasRows(asTrained, 'attention') || !hasRows(asTrained, 'scores') || !canSkipAttention(manifest)) return rowsOf(asTrained, 'attention', manifest)
   const bias = biasRows(manifest, asTrained, 0)
-  return rowsOf(asTrained, 'scores', manifest).map((row, head) => softmax(Float64Array.from(row, (score, token) => score + (bias[head]?.[token] ?? 0))))
+  return rowsOf(asTrained, 'scores', manifest).map((row, head) => softmax(addScaled(row, bias[head] ?? [], 1)))
 })
 
 /** Scores and bias are fetched for the counterfactual in any case. */
@@ -130,7 +131,7 @@ export const delta: MapMethod = {
 function deltaMap(context: MapContext): ExplanationMap {
   const { manifest } = context
   const base = rowsWithoutStructure(context)
-  const rows = rowsAsTrained(context).map((row, head) => Float64Array.from(row, (value, key) => value - (base[head]?.[key] ?? 0)))
+  const rows = rowsAsTrained(context).map((row, head) => addScaled(row, base[head] ?? [], -1))
   const toClassToken = meanOfRows(rows)[manifest.classTokenIndex] ?? 0
   return buildMap({
     name: 'delta',

@@ -21,8 +21,8 @@ function degreeMap(context: MapContext): ExplanationMap {
   const raw = headRows(lastLayer(outputOf(context.outputs.asTrained, 'degree')))
   const patches = raw.map((row) => row.subarray(manifest.prefixTokens))
   const largest = patches.map((row) => extremesOf(row).max)
-  const rows = raw.map((row, head) => Float64Array.from(row, (value) => ((largest[head] ?? 0) > 0 ? value / (largest[head] ?? 1) : 0)))
-  const zeros = patches.flatMap((row) => [...row]).filter((value) => value === 0).length / Math.max(1, patches.length * (patches[0]?.length ?? 1))
+  const rows = raw.map((row, head) => over(row, largest[head] ?? 0))
+  const zeros = patches.reduce((count, row) => count + zerosIn(row), 0) / Math.max(1, patches.length * (patches[0]?.length ?? 1))
   const isOff = Math.max(...largest) === 0
   return buildMap({
     name: 'degree',
@@ -44,6 +44,19 @@ function degreeMap(context: MapContext): ExplanationMap {
       reachNote(manifest),
     ],
   })
+}
+
+/** Every value over the largest; zeros where that is 0. */
+function over(values: Float32Array, largest: number): Float64Array {
+  const parts = new Float64Array(values.length)
+  if (largest > 0) for (let i = 0; i < parts.length; i++) parts[i] = (values[i] ?? 0) / largest
+  return parts
+}
+
+function zerosIn(values: Float32Array): number {
+  let zeros = 0
+  for (let i = 0; i < values.length; i++) if (values[i] === 0) zeros++
+  return zeros
 }
 
 /** Whether a patch's degree can touch the prediction: as a key of the class token, or through later layers. */

@@ -50,5 +50,10 @@ async function evidenceMap(context: MapContext, part: 'positive' | 'signed'): Pr
 /** A_0j times d logit / d A_0j of the class, [head][token]. */
 export async function gradientTimesAttention(study: TailStudy, classIndex: number): Promise<readonly Float64Array[]> {
   const gradient = gradientOf(await study.unchanged(), 0, classIndex)
-  return study.scores.map((_, head) => softmax(scoresUnder(study, head, 1)).map((attention, token) => attention * (gradient[head]?.[token] ?? 0)))
+  return study.scores.map((_, head) => {
+    const row = softmax(scoresUnder(study, head, 1))
+    const slopes = gradient[head] ?? []
+    for (let token = 0; token < row.length; token++) row[token] = (row[token] ?? 0) * (slopes[token] ?? 0)
+    return row
+  })
 }

@@ -21,11 +21,16 @@ export function tokenCount(layout: TokenLayout): number {
  */
 export function toPatchGrid(values: ArrayLike<number>, layout: TokenLayout): Tensor {
   const { height, width } = layout.patchGrid
+  const data = new Float32Array(height * width)
+  copyPatches(values, layout, data)
+  return tensorOf(data, [height, width])
+}
+
+/** Throws: "shape-mismatch" unless there are prefix + grid tokens. */
+function copyPatches(values: ArrayLike<number>, layout: TokenLayout, into: Float32Array): void {
   const tokens = tokenCount(layout)
   if (values.length !== tokens) throw new Problem('shape-mismatch', 'the tokens are not the prefix and the patch grid', { expected: [tokens], actual: [values.length] })
-  const data = new Float32Array(height * width)
-  for (let patch = 0; patch < data.length; patch++) data[patch] = values[layout.prefixTokens + patch] ?? 0
-  return tensorOf(data, [height, width])
+  for (let patch = 0; patch < into.length; patch++) into[patch] = values[layout.prefixTokens + patch] ?? 0
 }
 
 /** Each head's values in the grid: [head][token] becomes [head, gridHeight, gridWidth]. */
@@ -33,7 +38,7 @@ export function toHeadGrids(rows: readonly ArrayLike<number>[], layout: TokenLay
   const { height, width } = layout.patchGrid
   const data = new Float32Array(rows.length * height * width)
   rows.forEach((row, head) => {
-    data.set(toPatchGrid(row, layout).data, head * height * width)
+    copyPatches(row, layout, data.subarray(head * height * width, (head + 1) * height * width))
   })
   return tensorOf(data, [rows.length, height, width])
 }

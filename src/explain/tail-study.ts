@@ -125,9 +125,12 @@ export function gradientOf(answer: TailAnswer, row: number, classIndex: number):
 
 /** The class token's scores in one head with `alpha` times the structure's bias, [token]. */
 export function scoresUnder(study: TailStudy, head: number, alpha: number): Float64Array {
-  const scores = study.scores[head]
-  const bias = study.bias[head]
-  const row = new Float64Array(study.tokens)
-  for (let token = 0; token < row.length; token++) row[token] = (scores?.[token] ?? 0) + alpha * (bias?.[token] ?? 0)
-  return row
+  return addScaled(study.scores[head] ?? [], study.bias[head] ?? [], alpha)
+}
+
+/** row + factor other, [token]; what the other lacks counts as 0. */
+export function addScaled(row: ArrayLike<number>, other: ArrayLike<number>, factor: number): Float64Array {
+  const sum = new Float64Array(row.length)
+  for (let token = 0; token < sum.length; token++) sum[token] = (row[token] ?? 0) + factor * (other[token] ?? 0)
+  return sum
 }
