@@ -63,8 +63,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
   models: { imports: ['src/domain', 'src/tensor', 'src/imaging'], owns: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', 'assemblyscript', 'zod'] },
   // Evaluating a bundle runs it where it will be served: in ONNX Runtime, through infer.
   'models/evaluate.ts': { imports: ['models', 'models/explanations', 'models/input-check', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer'] },
-  // Measuring maps makes them as they are served: a bundle through infer and explain.
-  'models/explanations': { imports: ['models', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain'] },
+  // Measuring maps makes them as they are served: a bundle through infer and explain, those of many passes by the road's own slices.
+  'models/explanations': { imports: ['models', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain', 'src/pipeline.ts'] },
   // Measuring the input check makes it as it is served.
   'models/input-check': { imports: ['models', 'models/explanations', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain'] },
   // Of the measured maps only the report's shape: what the manifest keeps of it.

@@ -15,6 +15,7 @@ import { type Annotations, readAnnotations } from './annotations.ts'
 import { chooseDefault } from './choose-default.ts'
 import { centerGrid, decodedImage, meanRegionShare, priorMap, strongestPart } from './marked-images.ts'
 import { type ImageMeasures, measureImage, type Placed, placeOn, placePixels } from './measure-image.ts'
+import { measurePasses, RISE_MASKS } from './measure-passes.ts'
 import { randomizeModel } from './randomize-model.ts'
 import { bundleOfCheckpoint, bundleOfFolder, repeatMasks, repeatTraining } from './repeat-training.ts'
 import { bestThreshold, bestThresholdOf, type PlaceSummary, type Summary, summarize, summarizePlaces, type ThresholdOf } from './summarize.ts'
@@ -33,6 +34,7 @@ that have a near twin in the training split. Progress goes to standard error.
   --images N           of each split, from its start (default: all where regions are marked, else as many as --curves)
   --curves N           images of each split with deletion and insertion, the long part (default 50)
   --forget N           test images for the forgotten weights and for --seeds; 0 leaves both out (default 10)
+  --passes N           images of each split, from its start, with occlusion and RISE: about a thousand runs of the network each (default 0)
   --seeds A,B,...      other trainings of the same recipe: checkpoints or bundle folders
   --seed N             of random orders, shuffles, fresh weights and drawn masks (default 0)
   --help               this text
@@ -45,6 +47,7 @@ const OPTIONS = {
   images: { type: 'string' },
   curves: { type: 'string', default: '50' },
   forget: { type: 'string', default: '10' },
+  passes: { type: 'string', default: '0' },
   seeds: { type: 'string' },
   seed: { type: 'string', default: '0' },
   help: { type: 'boolean' },
@@ -79,9 +82,18 @@ export async function evaluateExplanations(args: readonly string[], report: (lin
   try {
     const setting = { bundle, files, data, annotations, images, curves, seed: integer('seed', values.seed), report }
     const { splits, prior } = await measureSplits(setting)
+    const manyPasses = await measureManyPasses(setting, integer('passes', values.passes))
     const weights = await measureWeights(setting, integer('forget', values.forget), listOf(values.seeds))
     const { model, data: facts, seed, ...measured } = splits
-    const document = { model, data: facts, seed, default: chooseDefault(splits.validation, prior, weights.randomization?.hasForgotten ?? null), ...measured, ...weights }
+    const document = {
+      model,
+      data: facts,
+      seed,
+      default: chooseDefault(splits.validation, prior, weights.randomization?.hasForgotten ?? null),
+      ...measured,
+      manyPasses,
+      ...weights,
+    }
     return `${JSON.stringify(document, null, 2)}\n`
   } finally {
     await bundle.release()
@@ -178,6 +190,33 @@ function baselinesOf(setting: Setting, annotations: Annotations): Record<'valida
     validation: summaryOf(validation, { center: null, prior: null }),
     test: summaryOf(test, { center: bestThreshold(validation.center), prior: bestThreshold(validation.prior) }),
   }
+}
+
+/** Occlusion and RISE on the first images of each split, beside what needs no image on the same ones; null where none are asked for, or nothing is marked. */
+async function measureManyPasses(setting: Setting, count: number): Promise<object | null> {
+  const { annotations } = setting
+  if (count === 0 || annotations === null) return null
+  const few = { ...setting, images: Math.min(count, setting.images) }
+  const validation = await passesOfSplit(few, annotations, 'validation')
+  const test = await passesOfSplit(few, annotations, 'test')
+  const maps = [...validation.keys()].map((name) => {
+    const [onValidation = [], onTest = []] = [validation.get(name), test.get(name)]
+    return [name, { validation: summarizePlaces(onValidation), test: summarizePlaces(onTest, bestThreshold(onValidation)) }] as const
+  })
+  return { riseMasks: RISE_MASKS, maps: Object.fromEntries(maps), baselines: baselinesOf(few, annotations) }
+}
+
+/** By map its places on the split's images that have a region. */
+async function passesOfSplit(setting: Setting, { regionOf }: Annotations, split: SplitName): Promise<ReadonlyMap<string, readonly Placed[]>> {
+  const { bundle, seed, report } = setting
+  const count = imagesOf(setting, split)
+  const places = new Map<string, Placed[]>()
+  for (let index = 0; index < count; index++) {
+    const found = await measurePasses(bundle, inputOf(setting, split, index), regionOf(split, index), mixKey(seed, index))
+    for (const [name, placed] of Object.entries(found)) places.set(name, [...(places.get(name) ?? []), ...(placed === null ? [] : [placed])])
+    report(`many passes, ${split}: ${index + 1} of ${count} images`)
+  }
+  return places
 }
 
 /** What becomes of the maps under other weights and other masks. */

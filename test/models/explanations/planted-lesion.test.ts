@@ -128,7 +128,7 @@ describe('npm run evaluate -- <bundle> --explanations', () => {
     writeFileSync(join(folder, 'bundle', 'tail.onnx'), files.tail!)
     writeFileSync(join(folder, 'again.safetensors'), writeCheckpoint(checkpoint))
     const sha256 = createHash('sha256').update(bytes).digest('hex')
-    const args = [join(folder, 'bundle'), '--explanations', '--data', folder, '--allow-data', sha256, '--images', '40', '--curves', '1', '--forget', '6']
+    const args = [join(folder, 'bundle'), '--explanations', '--data', folder, '--allow-data', sha256, '--images', '40', '--curves', '1', '--forget', '6', '--passes', '4']
     report = JSON.parse(await evaluateExplanations([...args, '--seeds', join(folder, 'again.safetensors')], (line) => lines.push(line)))
   }, 120_000)
 
@@ -149,6 +149,20 @@ describe('npm run evaluate -- <bundle> --explanations', () => {
     const { images, testWithoutThem } = report.twins
     expect(images).toBe(1)
     expect(testWithoutThem).toMatchObject({ images: 39, curveImages: 0, maps: { evidence: { localization: report.test.maps['evidence']!.localization } } })
+  })
+
+  it('measures occlusion and RISE on as many as were asked for, beside the prior on the same ones', () => {
+    const { maps, baselines, riseMasks } = report.manyPasses!
+    expect(riseMasks).toBe(500)
+    expect(Object.keys(maps)).toEqual(['occlusion-mean', 'occlusion-blur', 'rise'])
+    for (const name of ['occlusion-mean', 'rise']) {
+      const { validation, test } = maps[name]!
+      expect([validation!.images, test!.images, validation!.iou], name).toEqual([2, 2, null])
+      expect(test!.pointing, name).toBe(1)
+      expect(test!.massAccuracy, name).toBeGreaterThan(3 * test!.chance)
+    }
+    expect(baselines.test.prior!.images).toBe(2)
+    expect(lines).toContain('many passes, test: 4 of 4 images')
   })
 
   it('measures curves on as many images as were asked for, and tells of its progress', () => {
@@ -197,6 +211,11 @@ interface Report {
   readonly test: Summary
   readonly twins: { readonly images: number; readonly testWithoutThem: Summary | null }
   readonly baselines: Readonly<Record<'validation' | 'test', { readonly center: PlaceSummary | null; readonly prior: PlaceSummary | null }>> | null
+  readonly manyPasses: {
+    readonly riseMasks: number
+    readonly maps: Readonly<Record<string, { readonly validation: PlaceSummary | null; readonly test: PlaceSummary | null }>>
+    readonly baselines: Readonly<Record<'test', { readonly prior: PlaceSummary | null }>>
+  } | null
   readonly randomization: Randomization | null
   readonly seeds: Repeatability | null
   readonly masks: object | null
