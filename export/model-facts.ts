@@ -111,5 +111,8 @@ function structureLimits(config: NetworkConfig): readonly string[] {
   const where = last
     ? 'The structure is in the last layer alone: only the class token’s row of the bias can change a prediction; patch-to-patch views are descriptive.'
     : `The structure is in layers ${structuredLayers.join(', ')} (from 0): tail counterfactuals are exact for the last of them only.`
-  return [where, 'Community numbers are arbitrary in each head, and another training groups the patches otherwise (docs/explanations.md): a community belongs to this model, not to the anatomy.']
+  return [
+    where,
+    'Community numbers are arbitrary in each head, and another training groups the patches otherwise (docs/explanations.md): a community belongs to this model, not to the anatomy.',
+  ]
 }
