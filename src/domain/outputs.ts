@@ -77,6 +77,19 @@ export interface TailQuery {
   readonly wants?: 'logits'
 }
 
+/**
+ * Sets of the last block's keys that the class token is to see, one a row; logits alone are answered.
+ *
+ * bias    [head, token], the structure's bias in the class token's row, in every row of the answer
+ * groups  [token], from 0: tokens of one group are seen together or not at all
+ * keep    [row, group], 1 for a group that the row's set holds, else 0; no row without any
+ */
+export interface TailSets {
+  readonly bias: Tensor
+  readonly groups: Int32Array
+  readonly keep: Tensor
+}
+
 /** logits [row, class]; gradient [row, class, head, token], d logit / d attention of the last layer's class-token row. No rows of it where logits alone were wanted. */
 export interface TailAnswer {
   readonly logits: Tensor
@@ -84,4 +97,4 @@ export interface TailAnswer {
 }
 
 /** Runs a bundle's tail.onnx on one image's last block: exact, whole-network answers where the structure is in the last layer alone. */
-export type RunTail = (query: TailQuery) => Promise<TailAnswer>
+export type RunTail = (query: TailQuery | TailSets) => Promise<TailAnswer>

@@ -36,6 +36,7 @@ function shapleyMap({ manifest, explainedClass, communities }: MapContext): Expl
     communities: communities.facts,
     unit: 'logit (of the whole community)',
     method: `exact Shapley values of ${communities.count} communities over all ${2 ** communities.count} sets that the class token may see in the last layer; the class token itself is always seen`,
+    formula: 'shapley/2',
     source: 'Shapley 1953; players are the image-level communities',
     numbers: { sum: total },
     notes: [`the values sum to ${toShort(total)} of the logit: all communities minus none`, DIRECT_EFFECT],
@@ -50,18 +51,27 @@ function shapleyMap({ manifest, explainedClass, communities }: MapContext): Expl
  */
 export async function shapleyValues(study: TailStudy, players: readonly (readonly number[])[], classIndex: number): Promise<Float64Array> {
   const count = players.length
-  const changes = Array.from({ length: 2 ** count }, (_, present) => ({ alpha: 1, hidden: players.flatMap((tokens, player) => ((present >> player) & 1 ? [] : tokens)) }))
-  const answer = await study.askLogits(changes)
+  const sets = Array.from({ length: 2 ** count }, (_, present) => [0, ...players.map((_, player) => player + 1).filter((group) => (present >> (group - 1)) & 1)])
+  const answer = await study.askSets(groupsOf(players, study.tokens), sets)
   const logitWith = (present: number): number => logitsOf(answer, present)[classIndex] ?? 0
   const weights = shapleyWeights(count)
   return Float64Array.from({ length: count }, (_, player) => {
     let value = 0
-    for (let present = 0; present < changes.length; present++) {
+    for (let present = 0; present < sets.length; present++) {
       if ((present >> player) & 1) continue
       value += (weights[bitsOf(present)] ?? 0) * (logitWith(present | (1 << player)) - logitWith(present))
     }
     return value
   })
+}
+
+/** [token]: 0 for what is always seen, 1 and on for the players' tokens. */
+function groupsOf(players: readonly (readonly number[])[], tokens: number): Int32Array {
+  const groups = new Int32Array(tokens)
+  players.forEach((held, player) => {
+    for (const token of held) groups[token] = player + 1
+  })
+  return groups
 }
 
 /** |S|! (n - |S| - 1)! / n! for every size of S. */

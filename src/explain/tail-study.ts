@@ -25,6 +25,13 @@ export interface TailStudy {
   ask(changes: readonly TailChange[]): Promise<TailAnswer>
   /** The same without gradients, for a third of the work. */
   askLogits(changes: readonly TailChange[]): Promise<TailAnswer>
+  /**
+   * Logits of the class token that sees some groups of tokens alone, the structure as trained.
+   *
+   * groups  [token], from 0
+   * sets    the groups that are seen, at least one; a row of the answer each
+   */
+  askSets(groups: Int32Array, sets: readonly (readonly number[])[]): Promise<TailAnswer>
   /** Logits as trained, and without the structure in the last layer; asked once. */
   ends(): Promise<TailAnswer>
   /** The answer without a change, asked once. */
@@ -59,6 +66,7 @@ export function createTailStudy(manifest: Manifest, outputs: ModelOutputs, tail:
     bias,
     ask,
     askLogits,
+    askSets: (groups, sets) => tail({ bias: toTensor(bias, tokens), groups, keep: toKeep(groups, sets) }),
     ends: () => {
       ends ??= askLogits([AS_TRAINED, STRUCTURE_REMOVED])
       return ends
@@ -110,6 +118,30 @@ function toQuery(changes: readonly TailChange[], bias: readonly ArrayLike<number
     })
   })
   return { alpha: Float32Array.from(changes, (change) => change.alpha), bias: tensorOf(added, shape), keep: tensorOf(keep, shape) }
+}
+
+/** [head][token] as [head, token] */
+function toTensor(rows: readonly ArrayLike<number>[], tokens: number): Tensor {
+  const data = new Float32Array(rows.length * tokens)
+  rows.forEach((row, head) => {
+    data.set(row, head * tokens)
+  })
+  return tensorOf(data, [rows.length, tokens])
+}
+
+/** [set, group], 1 where the set holds the group. A group may be without tokens. */
+function toKeep(groups: Int32Array, sets: readonly (readonly number[])[]): Tensor {
+  const count =
+    1 +
+    Math.max(
+      groups.reduce((largest, group) => Math.max(largest, group), 0),
+      ...sets.map((set) => Math.max(...set)),
+    )
+  const keep = new Float32Array(sets.length * count)
+  sets.forEach((set, row) => {
+    for (const group of set) keep[row * count + group] = 1
+  })
+  return tensorOf(keep, [sets.length, count])
 }
 
 /** The logits of one change, [class]. */

@@ -11,11 +11,11 @@ import { checkGraph, refuse } from './check-graph.ts'
 import { inlineFunctions } from './inline-functions.ts'
 import { createModelRunner, type ModelRunner } from './model-runner.ts'
 import { nodeRuntime } from './node-runtime.ts'
-import { keepOutputs } from './prune-graph.ts'
+import { keepOutputs, withAnyKeys } from './prune-graph.ts'
 import type { RunRequest } from './run-request.ts'
 import type { Runtime, Session } from './runtime.ts'
 import { checkSignature } from './signature.ts'
-import { createTailRunner, type TailSessions } from './tail-runner.ts'
+import { createTailRunner, oneKey, TAIL_KEY_AXES, type TailSessions } from './tail-runner.ts'
 
 export interface Bundle {
   readonly manifest: Manifest
@@ -110,10 +110,22 @@ async function openGraph(runtime: Runtime, bytes: Uint8Array, sha256: string): P
 async function openTail(runtime: Runtime, bytes: Uint8Array, sha256: string): Promise<TailSessions> {
   const { session: whole, model } = await openGraph(runtime, bytes, sha256)
   try {
-    return { whole, logits: await runtime.open(keepOutputs(model, ['logits'])) }
+    return { whole, ...(await openLogits(runtime, model)) }
   } catch (cause) {
     await whole.release()
     throw refuse('runtime', `${runtime.name} does not take the tail without its gradient`, cause)
+  }
+}
+
+/** The tail without its gradient, for any number of keys where its nodes allow it: a run with one key tells. */
+async function openLogits(runtime: Runtime, model: ModelProto): Promise<Omit<TailSessions, 'whole'>> {
+  const free = await runtime.open(keepOutputs(withAnyKeys(model, TAIL_KEY_AXES), ['logits']))
+  try {
+    await free.run(oneKey(model), ['logits'])
+    return { logits: free, takesAnyKeys: true }
+  } catch {
+    await free.release()
+    return { logits: await runtime.open(keepOutputs(model, ['logits'])), takesAnyKeys: false }
   }
 }
 

@@ -9,6 +9,18 @@ export function keepOutputs(model: ModelProto, outputs: readonly string[]): Uint
   return toBinary(ModelProtoSchema, copy)
 }
 
+/** A copy of the graph whose inputs take any number of keys: `axes` names each input's axis of them. */
+export function withAnyKeys(model: ModelProto, axes: Readonly<Record<string, number>>): ModelProto {
+  const copy = clone(ModelProtoSchema, model)
+  for (const { name, type } of copy.graph?.input ?? []) {
+    const axis = axes[name]
+    const dimensions = type?.value.case === 'tensorType' ? type.value.value.shape?.dim : undefined
+    const dimension = axis === undefined ? undefined : dimensions?.[axis]
+    if (dimension !== undefined) dimension.value = { case: 'dimParam', value: 'key' }
+  }
+  return copy
+}
+
 function prune(graph: GraphProto, outputs: readonly string[]): void {
   const needed = new Set(outputs)
   const kept: NodeProto[] = []

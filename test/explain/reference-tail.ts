@@ -1,6 +1,6 @@
 /** The last block's class-token row written out in float64, with the closed-form gradient: a witness that shares no code with the product. */
 import type { RunTail } from '../../src/domain/outputs.ts'
-import { tensorOf } from '../../src/tensor/tensor.ts'
+import { type Tensor, tensorOf } from '../../src/tensor/tensor.ts'
 import { type GoldenName, readGolden, tensorNamed } from './golden-case.ts'
 
 type Vector = readonly number[]
@@ -103,12 +103,17 @@ export const runLastBlock = (block: LastBlock, alpha: number, bias: Matrix, keep
 /** The block as a tail; answers are rounded to float32 only at the door. */
 export const referenceTail =
   (block: LastBlock): RunTail =>
-  async ({ alpha, bias, keep }) => {
+  async (query) => {
     const heads = block.scores.length
     const tokens = block.scores[0]!.length
-    const matrixOf = (data: Float32Array, row: number): Matrix =>
+    const rowsOfData = (data: Float32Array, row: number): Matrix =>
       Array.from({ length: heads }, (_, h) => Array.from(data.subarray((row * heads + h) * tokens, (row * heads + h + 1) * tokens)))
-    const answers = Array.from(alpha, (strength, row) => runLastBlock(block, strength, matrixOf(bias.data, row), matrixOf(keep.data, row)))
+    const seen = (keep: Tensor, groups: Int32Array, row: number): Vector => Array.from(groups, (group) => keep.data[row * keep.shape[1]! + group]!)
+    const runRow = (row: number) => {
+      if (!('groups' in query)) return runLastBlock(block, query.alpha[row]!, rowsOfData(query.bias.data, row), rowsOfData(query.keep.data, row))
+      return runLastBlock(block, 1, rowsOfData(query.bias.data, 0), new Array<Vector>(heads).fill(seen(query.keep, query.groups, row)))
+    }
+    const answers = Array.from({ length: query.keep.shape[0]! }, (_, row) => runRow(row))
     const classes = block.head.weight.length
     return {
       logits: tensorOf(Float32Array.from(answers.flatMap(({ logits }) => logits)), [answers.length, classes]),

@@ -126,7 +126,7 @@ describe('a study of the tail', () => {
     const block = goldenTailBlock()
     const sizes: number[] = []
     const counted: RunTail = (query) => {
-      sizes.push(query.alpha.length)
+      sizes.push(query.keep.shape[0]!)
       return referenceTail(block)(query)
     }
     const { manifest, outputs } = caseOfBlock(block)

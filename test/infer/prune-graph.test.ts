@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checkGraph } from '../../src/infer/check-graph.ts'
 import { nodeRuntime } from '../../src/infer/node-runtime.ts'
-import { keepOutputs } from '../../src/infer/prune-graph.ts'
+import { keepOutputs, withAnyKeys } from '../../src/infer/prune-graph.ts'
 import type { Feed, Session } from '../../src/infer/runtime.ts'
 
 const bytes = readFileSync(join(resolve(import.meta.dirname, '../..'), 'models/released/dcmm-vit-tiny-patch4-28.pneumonia-v1/tail.onnx'))
@@ -35,5 +35,21 @@ describe('keepOutputs', () => {
     expect(found.get('logits')).toEqual(expected.get('logits'))
     expect(whole.outputNames).toContain('gradient')
     expect(kept.outputNames).toEqual(['logits'])
+  })
+})
+
+describe('withAnyKeys', () => {
+  it('frees the named axes of the inputs and leaves everything else, the given graph too', () => {
+    const given = checkGraph(bytes)
+    const before = structuredClone(given.graph!.input)
+    const { input, ...others } = withAnyKeys(given, { scores: 1, keep: 2 }).graph!
+    const axesOf = (name: string): unknown => {
+      const type = input.find((candidate) => candidate.name === name)?.type
+      return type?.value.case === 'tensorType' ? type.value.value.shape?.dim.map(({ value }) => value.value) : null
+    }
+    expect([axesOf('scores'), axesOf('keep'), axesOf('bias'), axesOf('residual')]).toEqual([[4n, 'key'], ['row', 4n, 'key'], ['row', 4n, 50n], [64n]])
+    const { input: _, ...original } = given.graph!
+    expect(others).toEqual(original)
+    expect(given.graph!.input).toEqual(before)
   })
 })
