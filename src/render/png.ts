@@ -1,5 +1,6 @@
 /** Pixels in, a PNG file out: our own writer, since a palette, text chunks and equal bytes are wanted (PNG specification, third edition). */
-import { constants, crc32, deflate } from 'node:zlib'
+import { crc32, deflate } from 'node:zlib'
+import { huffmanRows } from './huffman-rows.ts'
 
 export interface PngText {
   /** 1 to 79 Latin-1 characters. */
@@ -37,7 +38,7 @@ export async function encodePng(picture: PngPicture): Promise<Uint8Array> {
   if (picture.palette !== undefined) chunks.push(chunk('PLTE', picture.palette))
   if (picture.paletteAlpha !== undefined) chunks.push(chunk('tRNS', picture.paletteAlpha))
   for (const { keyword, text } of picture.texts) chunks.push(textChunk(keyword, text))
-  chunks.push(chunk('IDAT', await compress(filterRows(picture), picture.color)), chunk('IEND', new Uint8Array(0)))
+  chunks.push(chunk('IDAT', await compress(picture)), chunk('IEND', new Uint8Array(0)))
   return Buffer.concat(chunks)
 }
 
@@ -77,23 +78,33 @@ function filterRows({ width, height, color, pixels }: PngPicture): Uint8Array {
 
 /**
  * A picture is made for one look, so time counts more than size: level 1, and for large pictures with few flat parts Huffman codes alone, which
- * take a little more than half the time of level 1 for an eighth more bytes of an X-ray.
+ * take a quarter of the time of level 1 for an eighth more bytes of an X-ray.
  */
-function compress(bytes: Uint8Array, color: PngPicture['color']): Promise<Uint8Array> {
-  const isHuffman = color !== 'indexed' && bytes.length > LARGE_BYTES && flatPart(bytes) < FLAT_PART
+function compress(picture: PngPicture): Promise<Uint8Array> {
+  const { width, height, color, pixels } = picture
+  const pixelBytes = PIXEL_BYTES[color]
+  const length = width * pixelBytes
+  if (color !== 'indexed' && height * (length + 1) > LARGE_BYTES && flatPart(picture) < FLAT_PART) return Promise.resolve(huffmanRows({ pixels, height, length, pixelBytes }))
   return new Promise((resolve, reject) => {
-    deflate(bytes, { level: 1, strategy: isHuffman ? constants.Z_HUFFMAN_ONLY : constants.Z_DEFAULT_STRATEGY }, (error, compressed) => {
+    deflate(filterRows(picture), { level: 1 }, (error, compressed) => {
       if (error) reject(error)
       else resolve(compressed)
     })
   })
 }
 
-/** Part of the filtered bytes that are 0, from every 61st: pixels like the one on their left. */
-function flatPart(bytes: Uint8Array): number {
+/** Part of the rows' bytes that are 0 once they are filtered, from every 61st: pixels like the one on their left. */
+function flatPart({ width, height, color, pixels }: PngPicture): number {
+  const pixelBytes = PIXEL_BYTES[color]
+  const length = width * pixelBytes
   let zeros = 0
   let seen = 0
-  for (let i = 0; i < bytes.length; i += 61, seen++) if (bytes[i] === 0) zeros++
+  for (let i = 0; i < height * (length + 1); i += 61, seen++) {
+    const column = (i % (length + 1)) - 1
+    const at = Math.floor(i / (length + 1)) * length + column
+    const left = column < pixelBytes ? 0 : (pixels[at - pixelBytes] ?? 0)
+    if (column >= 0 && pixels[at] === left) zeros++
+  }
   return zeros / seen
 }
 

@@ -23,11 +23,12 @@ export function averageLink(distance: Float64Array, items: number): readonly Mer
   const sizes = items * padded * VALUE_BYTES
   const merges = sizes + items * VALUE_BYTES
   const chain = merges + 3 * (items - 1) * VALUE_BYTES
-  const kernels = openKernels(chain + items * Int32Array.BYTES_PER_ELEMENT)
-  spreadRows(distance, items, new Float64Array(kernels.memory, 0, items * padded))
-  new Float64Array(kernels.memory, sizes, items).fill(1)
-  kernels.averageLink(0, items, padded, sizes, chain, merges)
-  return readMerges(new Float64Array(kernels.memory, merges, 3 * (items - 1)))
+  const { functions, memoryOf } = openKernels()
+  const memory = memoryOf(chain + items * Int32Array.BYTES_PER_ELEMENT)
+  spreadRows(distance, items, new Float64Array(memory, 0, items * padded))
+  new Float64Array(memory, sizes, items).fill(1)
+  functions.averageLink(0, items, padded, sizes, chain, merges)
+  return readMerges(new Float64Array(memory, merges, 3 * (items - 1)))
 }
 
 /** Even, since two values are read at a time, and no multiple of a cache line, since columns are written. */

@@ -16,10 +16,11 @@ export function gram(x: Float64Array, rows: number): Float64Array {
   const padded = Math.ceil(rows / TILE) * TILE
   const workspace = x.byteLength
   const products = workspace + columns * padded * VALUE_BYTES
-  const kernels = openKernels(products + padded * padded * VALUE_BYTES)
-  new Float64Array(kernels.memory, 0, x.length).set(x)
-  kernels.gram(0, rows, columns, workspace, products)
+  const { functions, memoryOf } = openKernels()
+  const memory = memoryOf(products + padded * padded * VALUE_BYTES)
+  new Float64Array(memory, 0, x.length).set(x)
+  functions.gram(0, rows, columns, workspace, products)
   const out = new Float64Array(rows * rows)
-  for (let row = 0; row < rows; row++) out.set(new Float64Array(kernels.memory, products + row * padded * VALUE_BYTES, rows), row * rows)
+  for (let row = 0; row < rows; row++) out.set(new Float64Array(memory, products + row * padded * VALUE_BYTES, rows), row * rows)
   return out
 }
