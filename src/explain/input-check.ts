@@ -88,7 +88,8 @@ const NO_STATISTICS = 'The bundle has no statistics of its training images.'
 function checkHistogram(grays: Float64Array, statistics: InputStatistics | null): ScopeFinding {
   if (statistics === null) return { ...UNMEASURED, check: 'gray-histogram', verdict: 'not-checked', detail: NO_STATISTICS }
   const { bins, unusualAbove, outOfScopeAbove } = statistics.histogram
-  return judgeDistance('gray-histogram', null, wassersteinDistance(grays, bins), { unusualAbove, outOfScopeAbove }, "gray values lie {0} from the training images' mean histogram")
+  const limits = { unusualAbove, outOfScopeAbove, of: statistics.images.validation }
+  return judgeDistance('gray-histogram', null, wassersteinDistance(grays, bins), limits, "gray values lie {0} from the training images' mean histogram")
 }
 
 function checkEmbedding(manifest: Manifest, { asTrained }: ModelOutputs, statistics: InputStatistics | null): ScopeFinding {
@@ -106,17 +107,30 @@ function checkEmbedding(manifest: Manifest, { asTrained }: ModelOutputs, statist
     'embedding',
     manifest.classes[index]?.name ?? null,
     distance,
-    { unusualAbove, outOfScopeAbove },
+    { unusualAbove, outOfScopeAbove, of: statistics.images.validation },
     'class token lies {0} standard deviations from the nearest training class',
   )
 }
 
-type Limits = Pick<ScopeFinding, 'unusualAbove' | 'outOfScopeAbove'> & { readonly unusualAbove: number; readonly outOfScopeAbove: number }
+interface Limits {
+  readonly unusualAbove: number
+  readonly outOfScopeAbove: number
+  /** How many validation images they are of. */
+  readonly of: number
+}
 
 function judgeDistance(check: 'gray-histogram' | 'embedding', value: string | null, distance: number, limits: Limits, sentence: string): ScopeFinding {
-  const verdict = distance > limits.outOfScopeAbove ? 'out-of-scope' : distance > limits.unusualAbove ? 'unusual' : 'in-scope'
-  const detail = `The image's ${sentence.replace('{0}', distance.toPrecision(3))}; unusual above ${limits.unusualAbove.toPrecision(3)}, out of scope above ${limits.outOfScopeAbove.toPrecision(3)}.`
-  return { check, verdict, detail, value, distance, ...limits }
+  const { unusualAbove, outOfScopeAbove } = limits
+  const verdict = distance > outOfScopeAbove ? 'out-of-scope' : distance > unusualAbove ? 'unusual' : 'in-scope'
+  const detail = `The image's ${sentence.replace('{0}', distance.toPrecision(3))}; ${limitText(limits)}.`
+  return { check, verdict, detail, value, distance, unusualAbove, outOfScopeAbove }
+}
+
+/** Of few validation images both limits are the largest distance: what lies above it is no more than unusual, and may be far out of scope. */
+function limitText({ unusualAbove, outOfScopeAbove, of }: Limits): string {
+  if (unusualAbove === outOfScopeAbove)
+    return `out of scope above ${outOfScopeAbove.toPrecision(3)}, which none of the ${of} validation images exceeds: too few to tell unusual from out of scope`
+  return `unusual above ${unusualAbove.toPrecision(3)}, out of scope above ${outOfScopeAbove.toPrecision(3)}`
 }
 
 /** Little-endian float32 in base64. */

@@ -83,6 +83,13 @@ describe('checkInput', () => {
     expect(result.reasons).toEqual([expect.stringMatching(reason)])
   })
 
+  it('says so where the validation images are too few to tell unusual from out of scope', () => {
+    const few = { ...statistics, images: { train: 100, validation: 20 }, histogram: { ...statistics.histogram, outOfScopeAbove: 0.5 } }
+    const { verdict, reasons } = check({ white: 0.6, manifest: { ...manifest, inputCheck: few } })
+    expect(verdict).toBe('out-of-scope')
+    expect(reasons).toEqual([expect.stringMatching(/; out of scope above 0\.500, which none of the 20 validation images exceeds: too few to tell unusual from out of scope\.$/)])
+  })
+
   it('keeps the worst of several findings and the reasons for that one alone', () => {
     const result = check({ view: 'LL', bodyPart: 'KNEE' })
     expect(result.verdict).toBe('out-of-scope')
