@@ -2,6 +2,7 @@
 import type { Placement } from '../domain/placement.ts'
 import type { DisplayImage } from '../domain/prediction.ts'
 import { type Tensor, tensorOf } from '../tensor/tensor.ts'
+import { blendColors, blendPatches, type PatchColors, spreadGray } from './blend-rows.ts'
 import { displayOn } from './canvas.ts'
 import type { Rgb } from './label-colors.ts'
 import { type MapLook, tableIndex } from './map-look.ts'
@@ -12,8 +13,7 @@ import { emptyRaster, type Raster } from './raster.ts'
 const HATCH_STEP = 8
 const HATCH_LINE: Rgb = [120, 120, 120]
 const HATCH_GROUND: Rgb = [48, 48, 48]
-const BORDER: Rgb = [255, 255, 255]
-/** Borders between communities are drawn where a patch is at least this many pixels wide. */
+/** White borders between communities are drawn where a patch is at least this many pixels wide. */
 const BORDER_FROM_PIXELS = 8
 
 /**
@@ -29,16 +29,18 @@ export function drawOverlay(display: DisplayImage, placement: Placement, look: M
 /** The image alone on the canvas. */
 export function pictureOn(canvas: Canvas, display: DisplayImage): Raster {
   const raster = emptyRaster(canvas.width, canvas.height, 3)
-  spreadGray(displayOn(canvas, display), display.channels, raster.pixels)
+  const image = displayOn(canvas, display)
+  if (display.channels === 3) raster.pixels.set(image)
+  else spreadGray(image, raster.pixels)
   return raster
 }
 
 /** As `drawOverlay`, onto a picture of the image that is on the canvas already: it is painted over, and handed back. */
 export function layOver(raster: Raster, placement: Placement, look: MapLook, canvas: Canvas, alpha: number): Raster {
   if (look.map.kind === 'categorical') {
-    const labels = placeLabels(placement, look, canvas)
-    hatchOutside(raster, labels.view, alpha)
-    blendLabels(raster, labels, look, alpha)
+    const rows = placePatches(placement, look, canvas)
+    hatchOutside(raster, rows.view, alpha)
+    blendPatches(raster, rows, patchColors(look, alpha), hasBorders(rows.view, look.grid) ? 4 * alpha * (1 - alpha) : null)
   } else {
     const rows = placeGrid(toEntries(look), placement, canvas, look.map.interpolation)
     hatchOutside(raster, rows.view, alpha)
@@ -93,46 +95,43 @@ function placeEntries(placement: Placement, look: MapLook, canvas: Canvas): { re
   return { view, indices }
 }
 
-/** Labels on the pixels of the view. */
-interface PlacedLabels {
-  readonly view: View
-  /** Entries of the color table. */
-  readonly indices: Uint8Array
-  /** Which patch lies under the pixel. */
-  readonly patches: Float32Array
-  /** 1 for a pixel between two labels; null where patches are too small for lines. */
-  readonly borders: Uint8Array | null
+/** The label's entry of the color table on the pixels of the view. */
+function placeLabels(placement: Placement, look: MapLook, canvas: Canvas): { readonly view: View; readonly indices: Uint8Array } {
+  const rows = placePatches(placement, look, canvas)
+  const patches = placedValues(rows)
+  const entries = labelEntries(look)
+  const indices = new Uint8Array(patches.length)
+  for (let at = 0; at < indices.length; at++) indices[at] = entries[patches[at] ?? 0] ?? 0
+  return { view: rows.view, indices }
 }
 
-function placeLabels(placement: Placement, look: MapLook, canvas: Canvas): PlacedLabels {
+/** Which patch lies under the pixel: their numbers in the grid's order. */
+function placePatches(placement: Placement, look: MapLook, canvas: Canvas): PlacedRows {
   const numbers = tensorOf(
     Float32Array.from(look.grid.data, (_, patch) => patch),
     look.grid.shape,
   )
-  const rows = placeGrid(numbers, placement, canvas, 'nearest')
-  const patches = placedValues(rows)
-  const entries = Uint8Array.from(look.grid.data, (label) => tableIndex(label, null))
-  const indices = new Uint8Array(patches.length)
-  for (let at = 0; at < indices.length; at++) indices[at] = entries[patches[at] ?? 0] ?? 0
-  return { view: rows.view, indices, patches, borders: bordersOf(rows.view, indices, look.grid) }
+  return placeGrid(numbers, placement, canvas, 'nearest')
 }
 
-/** 1 for a pixel whose right or lower neighbor has another label. None where patches are too small for lines. */
-function bordersOf(view: View, indices: Uint8Array, grid: Tensor): Uint8Array | null {
-  const width = view.right - view.left
-  const height = view.bottom - view.top
-  const longest = Math.max(...grid.shape)
-  if (indices.length === 0 || Math.max(width, height) / longest < BORDER_FROM_PIXELS) return null
-  const borders = new Uint8Array(indices.length)
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const at = y * width + x
-      const differsRight = x + 1 < width && indices[at] !== indices[at + 1]
-      const differsBelow = y + 1 < height && indices[at] !== indices[at + width]
-      if (differsRight || differsBelow) borders[at] = 1
-    }
-  }
-  return borders
+/** [patch], entries of the color table */
+function labelEntries(look: MapLook): Uint8Array {
+  return Uint8Array.from(look.grid.data, (label) => tableIndex(label, null))
+}
+
+/** Whether lines are drawn between labels: not where patches are too small for them. */
+function hasBorders(view: View, grid: Tensor): boolean {
+  return Math.max(view.right - view.left, view.bottom - view.top) / Math.max(...grid.shape) >= BORDER_FROM_PIXELS
+}
+
+function patchColors(look: MapLook, alpha: number): PatchColors {
+  const alphas = alphasByPatch(look, alpha)
+  const labels = labelEntries(look)
+  const added = Float32Array.from({ length: 3 * alphas.length }, (_, i) => {
+    const patch = Math.floor(i / 3)
+    return (alphas[patch] ?? 0) * (look.table[3 * (labels[patch] ?? 0) + (i % 3)] ?? 0) + 0.5
+  })
+  return { labels, kept: Float64Array.from(alphas, (part) => 1 - part), added }
 }
 
 /** How strongly each patch is colored. */
@@ -141,55 +140,6 @@ function alphasByPatch(look: MapLook, alpha: number): Float32Array {
     const confidence = look.confidence?.data[patch] ?? 1
     return alpha * (confidence + (1 - confidence) * alpha)
   })
-}
-
-function spreadGray(image: Uint8Array, channels: 1 | 3, pixels: Uint8Array): void {
-  if (channels === 3) {
-    pixels.set(image)
-    return
-  }
-  for (let pixel = 0, to = 0; pixel < image.length; pixel++, to += 3) {
-    const value = image[pixel] ?? 0
-    pixels[to] = value
-    pixels[to + 1] = value
-    pixels[to + 2] = value
-  }
-}
-
-function blendColors({ pixels, width }: Raster, { view, row }: PlacedRows, table: Uint8Array, alpha: number): void {
-  const imagePart = Float32Array.from({ length: 256 }, (_, value) => (1 - alpha) * value)
-  const colorPart = Float32Array.from(table, (value) => alpha * value + 0.5)
-  for (let y = view.top; y < view.bottom; y++) {
-    const line = row(y)
-    for (let x = 0, to = 3 * (y * width + view.left); x < line.length; x++, to += 3) {
-      const entry = 3 * toEntry(line[x] ?? 0)
-      pixels[to] = (imagePart[pixels[to] ?? 0] ?? 0) + (colorPart[entry] ?? 0)
-      pixels[to + 1] = (imagePart[pixels[to + 1] ?? 0] ?? 0) + (colorPart[entry + 1] ?? 0)
-      pixels[to + 2] = (imagePart[pixels[to + 2] ?? 0] ?? 0) + (colorPart[entry + 2] ?? 0)
-    }
-  }
-}
-
-function blendLabels({ pixels, width }: Raster, { view, patches, borders }: PlacedLabels, look: MapLook, alpha: number): void {
-  const alphas = alphasByPatch(look, alpha)
-  // What each patch adds to a pixel's three bytes.
-  const added = Float32Array.from({ length: 3 * alphas.length }, (_, i) => {
-    const patch = Math.floor(i / 3)
-    return (alphas[patch] ?? 0) * (look.table[3 * tableIndex(look.grid.data[patch] ?? 0, null) + (i % 3)] ?? 0) + 0.5
-  })
-  const borderAlpha = 4 * alpha * (1 - alpha)
-  let at = 0
-  for (let y = view.top; y < view.bottom; y++) {
-    for (let x = view.left; x < view.right; x++, at++) {
-      const to = 3 * (y * width + x)
-      const patch = patches[at] ?? 0
-      const kept = 1 - (alphas[patch] ?? 0)
-      pixels[to] = kept * (pixels[to] ?? 0) + (added[3 * patch] ?? 0)
-      pixels[to + 1] = kept * (pixels[to + 1] ?? 0) + (added[3 * patch + 1] ?? 0)
-      pixels[to + 2] = kept * (pixels[to + 2] ?? 0) + (added[3 * patch + 2] ?? 0)
-      if (borders?.[at] === 1) blendPixel(pixels, to, BORDER, borderAlpha)
-    }
-  }
 }
 
 /** Stripes over what the network did not see; none at alpha 0. */

@@ -1,5 +1,5 @@
 /**
- * Bytes of a picture in, filtered rows and Huffman codes of them out: the loops of the PNG writer.
+ * The loops over every byte of a picture: colors laid over rows of pixels, and rows filtered and coded for a PNG.
  *
  * AssemblyScript, not TypeScript: compiled into compiled-kernels.ts, and by a test again. Every address is a byte offset in the module's memory.
  */
@@ -169,5 +169,112 @@ export function putCodes(from: usize, length: i32, codes: usize): void {
   for (; from < end; from++) {
     const code = load<u32>(codes + (<usize>load<u8>(from) << 2))
     putBits(code & 0xffffff, code >> 24)
+  }
+}
+
+/** Each gray value three times. from [count], to [count, 3]; up to 48 bytes behind it are written over. */
+export function spreadGray(from: usize, to: usize, count: i32): void {
+  const first = i8x16(0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5)
+  const second = i8x16(5, 5, 6, 6, 6, 7, 7, 7, 8, 8, 8, 9, 9, 9, 10, 10)
+  const third = i8x16(10, 11, 11, 11, 12, 12, 12, 13, 13, 13, 14, 14, 14, 15, 15, 15)
+  for (const end = from + count; from < end; from += 16, to += 48) {
+    const gray = v128.load(from)
+    v128.store(to, i8x16.swizzle(gray, first))
+    v128.store(to, i8x16.swizzle(gray, second), 16)
+    v128.store(to, i8x16.swizzle(gray, third), 32)
+  }
+}
+
+/** Bytes of a color's table: what each value of each channel becomes under it, [channel, value]. */
+const TABLE: usize = 768
+
+// @ts-ignore: decorator
+@inline function throughTable(pixel: usize, table: usize): void {
+  store<u8>(pixel, load<u8>(table + load<u8>(pixel)))
+  store<u8>(pixel, load<u8>(table + load<u8>(pixel, 1), 256), 1)
+  store<u8>(pixel, load<u8>(table + load<u8>(pixel, 2), 512), 2)
+}
+
+/** Two values of an interpolated row, (1 - weight) lower + weight upper rounded to float32, as whole table entries from 0 to 255. */
+// @ts-ignore: decorator
+@inline function twoEntries(cells: usize, lower: usize, upper: usize, weight: usize): v128 {
+  const below = v128.load64_lane(cells + (<usize>load<i32>(lower, 4) << 3), v128.load64_splat(cells + (<usize>load<i32>(lower) << 3)), 1)
+  const above = v128.load64_lane(cells + (<usize>load<i32>(upper, 4) << 3), v128.load64_splat(cells + (<usize>load<i32>(upper) << 3)), 1)
+  const exact = f64x2.add(below, f64x2.mul(f64x2.sub(above, below), v128.load(weight)))
+  const value = f64x2.promote_low_f32x4(f32x4.demote_f64x2_zero(exact))
+  const held = f64x2.pmin(f64x2.pmax(f64x2.splat(0), value), f64x2.splat(255))
+  return i32x4.trunc_sat_f64x2_u_zero(f64x2.add(held, f64x2.splat(0.5)))
+}
+
+/**
+ * A row of pixels under the colors of interpolated table entries: each byte becomes image[byte] + colors[entry], cut to a whole byte.
+ *
+ * pixels         [width, 3] bytes, changed
+ * cells          [cell] float64 entries
+ * lower, upper   [width] int32 cells on either side of a pixel; weight [width] float64 of the upper one; `width` rounded up to the next even number
+ * image, colors  [256] and [256, 3] float64
+ * tables, made   [256] tables and [256] bytes, zero at first: a table is made when its entry is first met
+ */
+export function blendRow(pixels: usize, width: i32, cells: usize, lower: usize, upper: usize, weight: usize, image: usize, colors: usize, tables: usize, made: usize): void {
+  const end = pixels + <usize>width * 3
+  while (pixels < end) {
+    const two = twoEntries(cells, lower, upper, weight)
+    const first = <usize>i32x4.extract_lane(two, 0)
+    if (load<u8>(made + first) == 0) makeTable(first, image, colors, tables, made)
+    throughTable(pixels, tables + first * TABLE)
+    pixels += 3
+    if (pixels < end) {
+      const second = <usize>i32x4.extract_lane(two, 1)
+      if (load<u8>(made + second) == 0) makeTable(second, image, colors, tables, made)
+      throughTable(pixels, tables + second * TABLE)
+      pixels += 3
+    }
+    lower += 8
+    upper += 8
+    weight += 16
+  }
+}
+
+function makeTable(entry: usize, image: usize, colors: usize, tables: usize, made: usize): void {
+  store<u8>(made + entry, 1)
+  for (let channel: usize = 0; channel < 3; channel++) {
+    const color = load<f64>(colors + ((entry * 3 + channel) << 3))
+    const to = tables + entry * TABLE + (channel << 8)
+    for (let value: usize = 0; value < 256; value++) store<u8>(to + value, <i32>(load<f64>(image + (value << 3)) + color))
+  }
+}
+
+/**
+ * A row of pixels under the colors of patches: each byte becomes kept[patch] byte + added[patch], cut to a whole byte.
+ *
+ * pixels        [width, 3] bytes, changed
+ * patches       [cell] int32 numbers of patches, `below` those of the next row of pixels; lower [width] int32 cells
+ * labels        [patch] bytes
+ * kept, added   [patch] and [patch, 3] float64
+ * tables, made  [patch] tables and [patch] bytes, zero at first
+ * border        how strongly white lies where the label on the right or below is another; below 0 for nowhere
+ */
+export function blendPatches(pixels: usize, width: i32, patches: usize, below: usize, lower: usize, labels: usize, kept: usize, added: usize, tables: usize, made: usize, border: f64): void {
+  const last = lower + (<usize>(width - 1) << 2)
+  for (const end = pixels + <usize>width * 3; pixels < end; pixels += 3, lower += 4) {
+    const cell = <usize>load<i32>(lower) << 2
+    const patch = <usize>load<i32>(patches + cell)
+    if (load<u8>(made + patch) == 0) makePatchTable(patch, kept, added, tables, made)
+    throughTable(pixels, tables + patch * TABLE)
+    if (border < 0) continue
+    const label = load<u8>(labels + patch)
+    const right = lower < last ? <usize>load<i32>(lower, 4) << 2 : cell
+    const isEdge = load<u8>(labels + load<i32>(below + cell)) != label || load<u8>(labels + load<i32>(patches + right)) != label
+    if (isEdge) for (let channel: usize = 0; channel < 3; channel++) store<u8>(pixels + channel, <i32>((1 - border) * load<u8>(pixels + channel) + border * 255 + 0.5))
+  }
+}
+
+function makePatchTable(patch: usize, kept: usize, added: usize, tables: usize, made: usize): void {
+  store<u8>(made + patch, 1)
+  const part = load<f64>(kept + (patch << 3))
+  for (let channel: usize = 0; channel < 3; channel++) {
+    const color = load<f64>(added + ((patch * 3 + channel) << 3))
+    const to = tables + patch * TABLE + (channel << 8)
+    for (let value: i32 = 0; value < 256; value++) store<u8>(to + value, <i32>(part * value + color))
   }
 }

@@ -13,6 +13,32 @@ export interface Kernels {
   readonly putBits: (value: number, count: number) => void
   readonly putCodes: (from: number, length: number, codes: number) => void
   readonly finishBits: () => void
+  readonly spreadGray: (from: number, to: number, count: number) => void
+  readonly blendRow: (
+    pixels: number,
+    width: number,
+    cells: number,
+    lower: number,
+    upper: number,
+    weight: number,
+    image: number,
+    colors: number,
+    tables: number,
+    made: number,
+  ) => void
+  readonly blendPatches: (
+    pixels: number,
+    width: number,
+    patches: number,
+    below: number,
+    lower: number,
+    labels: number,
+    kept: number,
+    added: number,
+    tables: number,
+    made: number,
+    border: number,
+  ) => void
 }
 
 let opened: OpenModule<Kernels> | undefined

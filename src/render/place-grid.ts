@@ -30,10 +30,15 @@ export interface PlacedRows {
   readonly view: View
   /** Values of the view's pixels in canvas row `y`, left to right. The array is used again for the next row. */
   row(y: number): Float32Array
+  /** The grid's own values at the height of canvas row `y`, left to right: what `row` interpolates between. Used again as well. */
+  cells(y: number): Float32Array
+  readonly gridColumns: number
+  readonly columns: AxisSamples
 }
 
 /** For the pixels of one axis: the cells on either side and the weight of the second. */
-interface AxisSamples {
+export interface AxisSamples {
+  /** The first pixel that has any. */
   readonly start: number
   readonly lower: Int32Array
   readonly upper: Int32Array
@@ -56,15 +61,16 @@ export function placeGrid(grid: Tensor, placement: Placement, canvas: Canvas, in
   const columns = sampleAxis(canvas.width, source.left, source.width, placement.left, placement.width, gridColumns, interpolation)
   const view = { top: rows.start, bottom: rows.start + rows.lower.length, left: columns.start, right: columns.start + columns.lower.length }
   const line = new Float32Array(columns.lower.length)
-  const cells = new Float32Array(gridColumns)
-  return {
-    view,
-    row: (y) => {
-      mixRows(turned.data, gridColumns, rows, y - rows.start, cells)
-      spread(cells, columns, line)
-      return line
-    },
+  const mixed = new Float32Array(gridColumns)
+  const cells = (y: number): Float32Array => {
+    mixRows(turned.data, gridColumns, rows, y - rows.start, mixed)
+    return mixed
   }
+  const row = (y: number): Float32Array => {
+    spread(cells(y), columns, line)
+    return line
+  }
+  return { view, row, cells, gridColumns, columns }
 }
 
 /** Values of all the view's pixels, row by row. */
