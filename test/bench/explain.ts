@@ -40,8 +40,6 @@ const NETWORKS: readonly [string, NetworkConfig, number][] = [
   ['DCMM-ViT 128 px, patch 8, width 192, 6 layers', middle, 40],
   ['DCMM-ViT small, 224 px, patch 16', { ...middle, imageSize: 224, channels: 3, patchSize: 16, width: 384, depth: 12, heads: 12, structuredLayers: [11] }, 12],
 ]
-/** Rounds that are not counted: compilers work beside the first ones. */
-const WARM_ROUNDS = 8
 /** Rows and columns of the picture that is predicted from and drawn over. */
 const SIDE = 1024
 const SETS: readonly [string, readonly string[] | null][] = [
@@ -136,9 +134,10 @@ async function benchOverlay(): Promise<string> {
   return aligned([['overlay of 1024 x 1024', 'ratio', 'here'], ...tableRows(variants, await interleaved(variants, 15))])
 }
 
+/** As many rounds again come first and are not counted: compilers work beside them. */
 async function interleaved(variants: readonly Variant[], rounds: number): Promise<number[][]> {
   const times: number[][] = variants.map(() => [])
-  for (let round = -WARM_ROUNDS; round < rounds; round++) {
+  for (let round = -rounds; round < rounds; round++) {
     for (const [i, [, run]] of variants.entries()) {
       const start = process.cpuUsage()
       await run()
