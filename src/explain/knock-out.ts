@@ -50,5 +50,9 @@ export async function logitDrops(study: TailStudy, sets: readonly (readonly numb
 
 /** The tokens of each community, by its label. */
 export function tokensOfCommunities(found: ImageCommunities, layout: Pick<Manifest, 'prefixTokens'>): readonly (readonly number[])[] {
-  return found.facts.map(({ index }) => Array.from(found.labels, (label, patch) => (label === index ? layout.prefixTokens + patch : -1)).filter((token) => token >= 0))
+  const tokens = found.facts.map((): number[] => [])
+  found.labels.forEach((label, patch) => {
+    tokens[label]?.push(layout.prefixTokens + patch)
+  })
+  return tokens
 }

@@ -28,10 +28,17 @@ export interface GridStatistics {
 export function statisticsOf({ shape, data }: Tensor): GridStatistics {
   const columns = shape[1] ?? 1
   const placeOf = (index: number): GridPlace => ({ row: Math.floor(index / columns), column: index % columns })
-  const min = data.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY)
-  const max = data.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY)
-  const sum = data.reduce((total, value) => total + value, 0)
+  let min = Number.POSITIVE_INFINITY
+  let max = Number.NEGATIVE_INFINITY
+  let sum = 0
+  for (let i = 0; i < data.length; i++) {
+    min = Math.min(min, data[i]!)
+    max = Math.max(max, data[i]!)
+    sum += data[i]!
+  }
   const mean = sum / data.length
-  const variance = data.reduce((total, value) => total + (value - mean) ** 2, 0) / data.length
+  let squares = 0
+  for (let i = 0; i < data.length; i++) squares += (data[i]! - mean) ** 2
+  const variance = squares / data.length
   return { min, max, mean, standardDeviation: Math.sqrt(variance), sum, lowest: placeOf(data.indexOf(min)), highest: placeOf(data.indexOf(max)) }
 }

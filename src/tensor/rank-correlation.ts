@@ -33,15 +33,23 @@ export function correlation(first: ArrayLike<number>, second: ArrayLike<number>)
 
 /** The rank of every value from 0, equal values sharing their mean rank. */
 export function ranks(values: ArrayLike<number>): Float64Array {
-  const order = Array.from({ length: values.length }, (_, i) => i).sort((a, b) => values[a]! - values[b]! || a - b)
+  const sorted = Float64Array.from(values).sort()
   const out = new Float64Array(values.length)
-  for (let start = 0; start < order.length; ) {
-    let end = start
-    while (end + 1 < order.length && values[order[end + 1]!] === values[order[start]!]) end++
-    for (let i = start; i <= end; i++) out[order[i]!] = (start + end) / 2
-    start = end + 1
-  }
+  for (let i = 0; i < out.length; i++) out[i] = (countBelow(sorted, values[i]!, false) + countBelow(sorted, values[i]!, true) - 1) / 2
   return out
+}
+
+/** How many of the ascending values are smaller, or not larger, by halving. */
+function countBelow(sorted: Float64Array, value: number, isInclusive: boolean): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const other = sorted[middle]!
+    if (other < value || (isInclusive && other === value)) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 function mean(values: ArrayLike<number>): number {
