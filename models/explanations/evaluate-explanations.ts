@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { InputTensor } from '../../src/domain/image.ts'
 import { Problem } from '../../src/domain/problem.ts'
+import { shuffle } from '../../src/explain/validation/coherence.ts'
 import { toInputTensor } from '../../src/imaging/to-input-tensor.ts'
 import { type BundleFiles, readBundleFiles } from '../../src/infer/bundle-files.ts'
 import { type Bundle, openBundle } from '../../src/infer/load-bundle.ts'
@@ -31,12 +32,12 @@ that have a near twin in the training split. Progress goes to standard error.
 
   --data FILE          a .npz, told by its checksum, or a folder with one
   --allow-data SHA256  read this file all the same; may be repeated
-  --images N           of each split, from its start (default: all where regions are marked, else as many as --curves)
+  --images N           of each split, drawn by the seed (default: all where regions are marked, else as many as --curves)
   --curves N           images of each split with deletion and insertion, the long part (default 50)
   --forget N           test images for the forgotten weights and for --seeds; 0 leaves both out (default 10)
-  --passes N           images of each split, from its start, with occlusion and RISE: about a thousand runs of the network each (default 0)
+  --passes N           images of each split with occlusion and RISE: about a thousand runs of the network each (default 0)
   --seeds A,B,...      other trainings of the same recipe: checkpoints or bundle folders
-  --seed N             of random orders, shuffles, fresh weights and drawn masks (default 0)
+  --seed N             of drawn images, random orders, shuffles, fresh weights and drawn masks (default 0)
   --help               this text
 `
 
@@ -129,15 +130,23 @@ interface Twins {
   readonly testWithoutThem: Summary | null
 }
 
-function withoutTwins({ data }: Setting, test: readonly ImageMeasures[], thresholdOf: ThresholdOf): Twins {
-  const twins = new Set(nearTwins(data, 'test'))
-  const others = test.filter((_, index) => !twins.has(index))
+function withoutTwins(setting: Setting, test: readonly ImageMeasures[], thresholdOf: ThresholdOf): Twins {
+  const twins = new Set(nearTwins(setting.data, 'test'))
+  const indices = imagesOf(setting, 'test')
+  const others = test.filter((_, number) => !twins.has(indices[number] ?? -1))
   const images = test.length - others.length
   return { correlationAbove: TWIN_CORRELATION, images, testWithoutThem: images === 0 ? null : summarize(others, thresholdOf) }
 }
 
-function imagesOf({ images, data }: Setting, split: SplitName): number {
-  return Math.min(images, data.splits[split].count)
+/** Which images of a split are measured: all, or as many as were asked for, drawn by the seed, since a file's first ones may be of one class. */
+function imagesOf({ images, data, seed }: Setting, split: SplitName): readonly number[] {
+  return drawn(images, data.splits[split].count, seed)
+}
+
+/** `count` of the numbers below `total`, ascending; the same for the same seed. */
+function drawn(count: number, total: number, seed: number): readonly number[] {
+  const all = Array.from({ length: total }, (_, index) => index)
+  return count >= total ? all : [...shuffle(all, seed)].slice(0, count).sort((a, b) => a - b)
 }
 
 function inputOf({ bundle, data }: Setting, split: SplitName, index: number): InputTensor {
@@ -146,12 +155,13 @@ function inputOf({ bundle, data }: Setting, split: SplitName, index: number): In
 
 async function measureSplit(setting: Setting, split: SplitName): Promise<readonly ImageMeasures[]> {
   const { bundle, annotations, curves, seed, report } = setting
-  const count = imagesOf(setting, split)
+  const images = imagesOf(setting, split)
+  const withCurves = new Set(drawn(curves, images.length, seed))
   const measures: ImageMeasures[] = []
-  for (let index = 0; index < count; index++) {
+  for (const [number, index] of images.entries()) {
     const region = annotations?.regionOf(split, index) ?? null
-    measures.push(await measureImage(bundle, inputOf(setting, split, index), region, mixKey(seed, index), index < curves))
-    if ((index + 1) % 10 === 0 || index + 1 === count) report(`${split}: ${index + 1} of ${count} images`)
+    measures.push(await measureImage(bundle, inputOf(setting, split, index), region, mixKey(seed, index), withCurves.has(number)))
+    if ((number + 1) % 10 === 0 || number + 1 === images.length) report(`${split}: ${number + 1} of ${images.length} images`)
   }
   return measures
 }
@@ -168,13 +178,13 @@ interface Baselines {
 function baselinesOf(setting: Setting, annotations: Annotations): Record<'validation' | 'test', Baselines> {
   const prior = priorMap(annotations, setting.data)
   const placesOf = (split: SplitName): { readonly center: readonly Placed[]; readonly prior: readonly Placed[]; readonly area: number } => {
-    const indices = Array.from({ length: imagesOf(setting, split) }, (_, index) => index)
+    const indices = imagesOf(setting, split)
     const regions = indices.map((index) => annotations.regionOf(split, index))
     const part = strongestPart(prior, meanRegionShare(regions))
     const center = centerGrid(setting.bundle.manifest.patchGrid)
     const present = (places: readonly (Placed | null)[]): readonly Placed[] => places.filter((placed) => placed !== null)
     return {
-      center: present(regions.map((region, index) => placeOn(center, inputOf(setting, split, index), region))),
+      center: present(regions.map((region, number) => placeOn(center, inputOf(setting, split, indices[number] ?? 0), region))),
       prior: present(regions.map((region) => placePixels(prior, region))),
       area: summarizePlaces(present(regions.map((region) => placePixels(part, region))))?.bestThresholdIouUpperBound ?? 0,
     }
@@ -209,12 +219,12 @@ async function measureManyPasses(setting: Setting, count: number): Promise<objec
 /** By map its places on the split's images that have a region. */
 async function passesOfSplit(setting: Setting, { regionOf }: Annotations, split: SplitName): Promise<ReadonlyMap<string, readonly Placed[]>> {
   const { bundle, seed, report } = setting
-  const count = imagesOf(setting, split)
+  const images = imagesOf(setting, split)
   const places = new Map<string, Placed[]>()
-  for (let index = 0; index < count; index++) {
+  for (const [number, index] of images.entries()) {
     const found = await measurePasses(bundle, inputOf(setting, split, index), regionOf(split, index), mixKey(seed, index))
     for (const [name, placed] of Object.entries(found)) places.set(name, [...(places.get(name) ?? []), ...(placed === null ? [] : [placed])])
-    report(`many passes, ${split}: ${index + 1} of ${count} images`)
+    report(`many passes, ${split}: ${number + 1} of ${images.length} images`)
   }
   return places
 }
@@ -222,7 +232,7 @@ async function passesOfSplit(setting: Setting, { regionOf }: Annotations, split:
 /** What becomes of the maps under other weights and other masks. */
 async function measureWeights(setting: Setting, count: number, seeds: readonly string[]) {
   const { bundle, files, data, seed, report } = setting
-  const inputs = Array.from({ length: Math.min(count, data.splits.test.count) }, (_, index) => inputOf(setting, 'test', index))
+  const inputs = drawn(count, data.splits.test.count, seed).map((index) => inputOf(setting, 'test', index))
   if (inputs.length === 0) return { randomization: null, seeds: null, masks: null }
   const isOurs = files.manifest.training?.['network'] !== undefined
   const randomization = isOurs ? await randomizeModel(files, inputs, seed, (stage) => report(`forgotten weights: ${stage}`)) : null
