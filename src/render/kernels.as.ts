@@ -66,31 +66,58 @@ export function adler32(from: usize, length: i32, start: u32): u32 {
   return <u32>i32x4.extract_lane(lanes, 0) + <u32>i32x4.extract_lane(lanes, 1) + <u32>i32x4.extract_lane(lanes, 2) + <u32>i32x4.extract_lane(lanes, 3)
 }
 
+/** Bytes are taken this many at a time: all zeros begin a run, and are bytes like others where only some are. */
+const RUN: i32 = 16
+/** The longest copy (RFC 1951, 3.2.5). */
+const LONGEST: u32 = 258
+/** The shortest one. */
+const SHORTEST: u32 = 3
+
+/** The address behind a run of zeros. */
+function endOfRun(from: usize, end: usize): usize {
+  while (from + RUN <= end && !v128.any_true(v128.load(from))) from += RUN
+  while (from < end && load<u8>(from) == 0) from++
+  return from
+}
+
 /**
- * How often each byte occurs.
+ * How often each byte occurs outside runs of zeros, and what runs come to: one zero, copies of it, and up to two zeros more.
  *
- * counts  [8, 256] uint32, of zeros: eight tables, since equal bytes follow each other and a count waits for the one before it; their sum is the answer
+ * counts   [8, 256] uint32, of zeros: eight tables, since equal bytes follow each other and a count waits for the one before it; their sum is the answer
+ * lengths  [259] uint32, of zeros: copies by their length
  */
-export function countBytes(from: usize, length: i32, counts: usize): void {
+export function countBytes(from: usize, length: i32, counts: usize, lengths: usize): void {
   const end = from + length
-  for (; from + 8 <= end; from += 8) {
-    const low = load<u32>(from)
-    const high = load<u32>(from, 4)
-    increment(counts, low & 255)
-    increment(counts + 1024, (low >> 8) & 255)
-    increment(counts + 2048, (low >> 16) & 255)
-    increment(counts + 3072, low >> 24)
-    increment(counts + 4096, high & 255)
-    increment(counts + 5120, (high >> 8) & 255)
-    increment(counts + 6144, (high >> 16) & 255)
-    increment(counts + 7168, high >> 24)
+  while (from + RUN <= end) {
+    if (!v128.any_true(v128.load(from))) {
+      const next = endOfRun(from, end)
+      let copied = <u32>(next - from) - 1
+      for (; copied >= LONGEST; copied -= LONGEST) increment(lengths, LONGEST)
+      const isCopied = copied >= SHORTEST
+      if (isCopied) increment(lengths, copied)
+      store<u32>(counts, load<u32>(counts) + 1 + (isCopied ? 0 : copied))
+      from = next
+      continue
+    }
+    for (const next = from + RUN; from < next; from += 8) {
+      const low = load<u32>(from)
+      const high = load<u32>(from, 4)
+      increment(counts, low & 255)
+      increment(counts + 1024, (low >> 8) & 255)
+      increment(counts + 2048, (low >> 16) & 255)
+      increment(counts + 3072, low >> 24)
+      increment(counts + 4096, high & 255)
+      increment(counts + 5120, (high >> 8) & 255)
+      increment(counts + 6144, (high >> 16) & 255)
+      increment(counts + 7168, high >> 24)
+    }
   }
   for (; from < end; from++) increment(counts, load<u8>(from))
 }
 
 // @ts-ignore: decorator
-@inline function increment(counts: usize, byte: u32): void {
-  const at = counts + (<usize>byte << 2)
+@inline function increment(counts: usize, index: u32): void {
+  const at = counts + (<usize>index << 2)
   store<u32>(at, load<u32>(at) + 1)
 }
 
@@ -138,38 +165,64 @@ export function finishBits(): void {
 }
 
 /**
- * The code of every byte.
+ * The code of every byte, and of every run of zeros as `countBytes` finds them.
  *
- * codes  [256] uint32: 24 bits of the code, its first bit lowest, and above them how many bits it has, at most 14, so that four codes and 7 bits fit into 64
+ * codes    [256] uint32: 24 bits of the code, its first bit lowest, and above them how many bits it has, at most 14, so that four codes and 7 bits fit into 64
+ * lengths  [259] uint32, the same for a copy of each length from the byte before it, its distance with it
  */
-export function putCodes(from: usize, length: i32, codes: usize): void {
+export function putCodes(from: usize, length: i32, codes: usize, lengths: usize): void {
   let held = bits
   let count: u64 = bitCount
   let to = output
   const end = from + length
-  for (; from + 4 <= end; from += 4) {
-    const four = load<u32>(from)
-    const first = load<u32>(codes + (<usize>(four & 255) << 2))
-    const second = load<u32>(codes + (<usize>((four >> 8) & 255) << 2))
-    const third = load<u32>(codes + (<usize>((four >> 16) & 255) << 2))
-    const fourth = load<u32>(codes + (<usize>(four >> 24) << 2))
-    const firstTwo = <u64>(first & 0xffffff) | (<u64>(second & 0xffffff) << (first >> 24))
-    const lastTwo = <u64>(third & 0xffffff) | (<u64>(fourth & 0xffffff) << (third >> 24))
-    const firstBits = (first >> 24) + (second >> 24)
-    held |= (firstTwo | (lastTwo << firstBits)) << count
-    count += firstBits + (third >> 24) + (fourth >> 24)
-    store<u64>(to, held)
-    to += <usize>(count >> 3)
-    held >>= count & ~7
-    count &= 7
+  while (from + RUN <= end) {
+    if (!v128.any_true(v128.load(from))) {
+      bits = held
+      bitCount = <u32>count
+      output = to
+      const next = endOfRun(from, end)
+      putRun(<u32>(next - from), codes, lengths)
+      from = next
+      held = bits
+      count = bitCount
+      to = output
+      continue
+    }
+    for (const next = from + RUN; from < next; from += 4) {
+      const four = load<u32>(from)
+      const first = load<u32>(codes + (<usize>(four & 255) << 2))
+      const second = load<u32>(codes + (<usize>((four >> 8) & 255) << 2))
+      const third = load<u32>(codes + (<usize>((four >> 16) & 255) << 2))
+      const fourth = load<u32>(codes + (<usize>(four >> 24) << 2))
+      const firstTwo = <u64>(first & 0xffffff) | (<u64>(second & 0xffffff) << (first >> 24))
+      const lastTwo = <u64>(third & 0xffffff) | (<u64>(fourth & 0xffffff) << (third >> 24))
+      const firstBits = (first >> 24) + (second >> 24)
+      held |= (firstTwo | (lastTwo << firstBits)) << count
+      count += firstBits + (third >> 24) + (fourth >> 24)
+      store<u64>(to, held)
+      to += <usize>(count >> 3)
+      held >>= count & ~7
+      count &= 7
+    }
   }
   bits = held
   bitCount = <u32>count
   output = to
-  for (; from < end; from++) {
-    const code = load<u32>(codes + (<usize>load<u8>(from) << 2))
-    putBits(code & 0xffffff, code >> 24)
-  }
+  for (; from < end; from++) putCode(codes, load<u8>(from))
+}
+
+function putRun(zeros: u32, codes: usize, lengths: usize): void {
+  putCode(codes, 0)
+  let copied = zeros - 1
+  for (; copied >= LONGEST; copied -= LONGEST) putCode(lengths, LONGEST)
+  if (copied >= SHORTEST) putCode(lengths, copied)
+  else for (; copied > 0; copied--) putCode(codes, 0)
+}
+
+// @ts-ignore: decorator
+@inline function putCode(codes: usize, index: u32): void {
+  const code = load<u32>(codes + (<usize>index << 2))
+  putBits(code & 0xffffff, code >> 24)
 }
 
 /** Each gray value three times. from [count], to [count, 3]; up to 48 bytes behind it are written over. */

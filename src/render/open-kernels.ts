@@ -6,12 +6,12 @@ import { COMPILED_KERNELS } from './compiled-kernels.ts'
 export interface Kernels {
   readonly subtractLeft: (from: number, to: number, length: number, height: number, pixelBytes: number) => void
   readonly adler32: (from: number, length: number, start: number) => number
-  readonly countBytes: (from: number, length: number, counts: number) => void
+  readonly countBytes: (from: number, length: number, counts: number, lengths: number) => void
   readonly startBits: () => void
   readonly writeTo: (to: number) => void
   readonly written: () => number
   readonly putBits: (value: number, count: number) => void
-  readonly putCodes: (from: number, length: number, codes: number) => void
+  readonly putCodes: (from: number, length: number, codes: number, lengths: number) => void
   readonly finishBits: () => void
   readonly spreadGray: (from: number, to: number, count: number) => void
   readonly blendRow: (

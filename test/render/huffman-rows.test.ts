@@ -41,6 +41,22 @@ describe('rows in Huffman codes', () => {
     expectRead({ pixels: Uint8Array.from({ length: height * length }, (_, i) => valueAt(i)), height, length, pixelBytes: 3 })
   })
 
+  it('are read back with runs of every length, in one row and over the ends of rows and strips', () => {
+    const runs = Array.from({ length: 700 }, (_, length) => new Uint8Array(length).fill(length * 7))
+    const pixels = Buffer.concat(runs) // 244,650 bytes
+    expectRead({ pixels, height: 1, length: pixels.length, pixelBytes: 1 })
+    expectRead({ pixels, height: 350, length: 699, pixelBytes: 3 })
+    const many = Buffer.concat([pixels, pixels, pixels])
+    expectRead({ pixels: many, height: 1050, length: 699, pixelBytes: 1 })
+    expectRead({ pixels: many, height: 3, length: pixels.length, pixelBytes: 2 })
+  })
+
+  it('are few bytes where the picture is flat', () => {
+    const rows = { pixels: new Uint8Array(3 * 1024 * 1024), height: 1024, length: 3 * 1024, pixelBytes: 3 }
+    expectRead(rows)
+    expect(huffmanRows(rows).length).toBeLessThan(16_000)
+  })
+
   it('are read back where one row is longer than a strip', () => {
     const [height, length] = [2, 300_000]
     expectRead({ pixels: Uint8Array.from({ length: height * length }, (_, i) => (i * i) >> 3), height, length, pixelBytes: 3 })
