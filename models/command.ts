@@ -1,9 +1,11 @@
 /** What the commands of training and export share: options read, failures told in one line. */
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { Problem } from '../src/domain/problem.ts'
+import { outliveReader } from '../src/terminal/outlive-reader.ts'
 
 /** The exit status of a command: 0, or 1 with the failure on standard error. */
 export async function runCommand(command: (args: readonly string[]) => Promise<string>, args: readonly string[]): Promise<number> {
+  outliveReader()
   try {
     process.stdout.write(await command(args))
     return 0

@@ -1,6 +1,7 @@
 /** `npm run train`: a recipe's name and a data file in, a folder with a trained checkpoint out. */
 import { readFileSync } from 'node:fs'
 import { Problem } from '../src/domain/problem.ts'
+import { outliveReader } from '../src/terminal/outlive-reader.ts'
 import { BACKEND_NAMES, chooseBackend, parseBackendName } from './backend/choose-backend.ts'
 import { parseCommand } from './command.ts'
 import type { DataSet } from './data/data-set.ts'
@@ -65,6 +66,7 @@ const OPTIONS = {
 
 const INTERRUPTED = 130
 
+outliveReader()
 process.exitCode = await main(process.argv.slice(2))
 
 /** The exit status. */

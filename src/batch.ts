@@ -18,6 +18,7 @@ import { processInstance } from './instance-road.ts'
 import { checkDeidentification, DUMMY_TIME, deidentifyPrediction, deidentifyProblem, pseudonym } from './results/deidentify.ts'
 import type { InstanceResult } from './routing/instance.ts'
 import { parseRules, type Rules } from './routing/rules-file.ts'
+import { outliveReader } from './terminal/outlive-reader.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
@@ -374,4 +375,5 @@ async function report({ output, isJson, deidentification }: Command, road: Road,
   return counts.failed + counts.left > 0 ? EXIT.someFailed : EXIT.done
 }
 
+outliveReader()
 process.exitCode = await main(process.argv.slice(2))

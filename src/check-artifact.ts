@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { readArtifact } from './artifact/read-artifact.ts'
 import { Problem, toProblemData } from './domain/problem.ts'
+import { outliveReader } from './terminal/outlive-reader.ts'
 
 const HELP = `npm run check-artifact -- FILE [--json]
 
@@ -36,6 +37,7 @@ function parse(args: readonly string[]): { values: { json?: boolean; help?: bool
   }
 }
 
+outliveReader()
 try {
   process.stdout.write(await run(process.argv.slice(2)))
 } catch (error) {

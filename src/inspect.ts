@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { Problem, toProblemData } from './domain/problem.ts'
 import { inspectImage } from './imaging/inspect-image.ts'
+import { outliveReader } from './terminal/outlive-reader.ts'
 
 const HELP = `npm run inspect -- FILE [--frame N]
 
@@ -56,6 +57,7 @@ async function read(path: string): Promise<Uint8Array> {
 }
 
 if (import.meta.main) {
+  outliveReader()
   const { text, exitCode } = await inspect(process.argv.slice(2))
   process.stdout.write(text)
   process.exitCode = exitCode

@@ -11,6 +11,7 @@ import { toAnswer, toArtifacts } from './http/to-answer.ts'
 import { loadBundle } from './infer/load-bundle.ts'
 import { draw, predict } from './pipeline.ts'
 import { toAnswerTable } from './terminal/answer-table.ts'
+import { outliveReader } from './terminal/outlive-reader.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
@@ -137,4 +138,5 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+outliveReader()
 process.exitCode = await main(process.argv.slice(2))

@@ -13,6 +13,7 @@ import { isBlankNote } from './explain/blank-patches.ts'
 import { toAnswer, toArtifacts, toMapAnswer } from './http/to-answer.ts'
 import { type Bundle, loadBundle } from './infer/load-bundle.ts'
 import { draw, explainByPasses, predict } from './pipeline.ts'
+import { outliveReader } from './terminal/outlive-reader.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
@@ -246,4 +247,5 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+outliveReader()
 process.exitCode = await main(process.argv.slice(2))

@@ -6,6 +6,7 @@ import { Problem, toProblemData } from './domain/problem.ts'
 import { type Arrival, decideRoute, type Route } from './routing/decide-route.ts'
 import { readRoutingFacts } from './routing/routing-facts.ts'
 import { parseRules, type Rules } from './routing/rules-file.ts'
+import { outliveReader } from './terminal/outlive-reader.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 
@@ -93,4 +94,5 @@ function toSentence(decision: Route['decision']): string {
   return `Predicted: ${frameText} by ${modelId}, results to ${destinations.join(', ') || 'no destination'}.`
 }
 
+outliveReader()
 process.exitCode = await main(process.argv.slice(2))

@@ -44,7 +44,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   // Lines for a person at a terminal, shared by the commands.
   'src/terminal': { imports: ['src/domain'] },
   // Commands: the road, or one step of it, from a terminal.
-  'src/inspect.ts': { imports: ['src/domain', 'src/imaging'] },
+  'src/inspect.ts': { imports: ['src/domain', 'src/imaging', 'src/terminal'] },
   // Joins the durable queue with its doors and its destinations; knows the engines as one function that main passes in.
   'src/gateway': { imports: ['src/domain', 'src/jobs', 'src/pacs', 'src/routing'], owns: ['zod'] },
   // From a kept prediction to DICOM objects: results, and the panel's pixels from render, without a PNG between.
@@ -52,15 +52,15 @@ const ROOMS: Readonly<Record<string, Room>> = {
   // An instance that nobody waits for: routing, the road, results; run in an engine, or by the folder mode.
   'src/instance-road.ts': { imports: ['src/domain', 'src/routing', 'src/pipeline.ts', 'src/results-road.ts', 'src/infer'] },
   // The folder mode names its rooms one by one: none of them opens a connection.
-  'src/batch.ts': { imports: ['src/domain', 'src/engine', 'src/infer', 'src/instance-road.ts', 'src/results', 'src/routing'] },
-  'src/rules.ts': { imports: ['src/domain', 'src/routing'] },
+  'src/batch.ts': { imports: ['src/domain', 'src/engine', 'src/infer', 'src/instance-road.ts', 'src/results', 'src/routing', 'src/terminal'] },
+  'src/rules.ts': { imports: ['src/domain', 'src/routing', 'src/terminal'] },
   'src/predict.ts': { imports: ['src/*'] },
   'src/demo': { imports: ['src/*'] },
   'src/replay.ts': { imports: ['src/*'] },
-  'src/check-artifact.ts': { imports: ['src/domain', 'src/artifact'] },
+  'src/check-artifact.ts': { imports: ['src/domain', 'src/artifact', 'src/terminal'] },
   // What was made, looked at again: an answer beside another, a picture's or object's own account of its making.
   'src/artifact': { imports: ['src/domain', 'src/dicom'] },
-  models: { imports: ['src/domain', 'src/tensor', 'src/imaging'], owns: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', 'assemblyscript', 'zod'] },
+  models: { imports: ['src/domain', 'src/tensor', 'src/imaging', 'src/terminal'], owns: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', 'assemblyscript', 'zod'] },
   // Evaluating a bundle runs it where it will be served: in ONNX Runtime, through infer.
   'models/evaluate.ts': { imports: ['models', 'models/explanations', 'models/input-check', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer'] },
   // Measuring maps makes them as they are served: a bundle through infer and explain, those of many passes by the road's own slices.

@@ -12,6 +12,7 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import type { PredictionAnswer } from '../domain/answer.ts'
 import { toAnswerTable } from '../terminal/answer-table.ts'
+import { outliveReader } from '../terminal/outlive-reader.ts'
 import { buildChestPhantom } from './chest-phantom.ts'
 
 const HELP = `npm run demo [-- FILE] [--out DIR] [--model ID]
@@ -119,6 +120,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+outliveReader()
 main(process.argv.slice(2)).then(
   (status) => (process.exitCode = status),
   (error: unknown) => {
