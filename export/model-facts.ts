@@ -21,10 +21,16 @@ export interface Release {
 
 export const INTENDED_USE = 'Research on attention that follows learned communities, and on showing it. Not a medical device, not for diagnosis, not for triage.'
 
-const GENERAL_LIMITS = [
-  'Trained on one public data set: no claim is made for other devices, populations, projections or protocols.',
-  'The maps show what the network used. They are not validated for localization and do not show where a disease is.',
-]
+/** What holds for every model; of the one map that was taught another sentence holds. */
+function generalLimits(record: TrainingRecord): readonly string[] {
+  const isTaught = supervisedOf(record).supervised !== undefined
+  const taught =
+    ' `supervised-community` alone was measured against readers’ masks of the same data set (docs/explanations.md): it shows what it was taught, and does not explain the answer.'
+  return [
+    'Trained on one public data set: no claim is made for other devices, populations, projections or protocols.',
+    `The maps show what the network used. They are not validated for localization and do not show where a disease is.${isTaught ? taught : ''}`,
+  ]
+}
 
 /**
  * evaluation    null where the data set was not at hand: the manifest then states no metrics and no temperature
@@ -56,7 +62,7 @@ export function modelFacts(
     training: { ...record, network: config, checkpointSha256, evaluation },
     metrics: evaluation === null ? [] : [evaluation.test, evaluation.validation],
     intendedUse: INTENDED_USE,
-    limits: [...GENERAL_LIMITS, ...startLimits(record), ...structureLimits(config), ...supervisionLimits(record), ...blankLimits(explanations), ...data.caveats],
+    limits: [...generalLimits(record), ...startLimits(record), ...structureLimits(config), ...supervisionLimits(record), ...blankLimits(explanations), ...data.caveats],
     ...rightsOf(record),
     ...supervisedOf(record),
   }
