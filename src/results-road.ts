@@ -2,7 +2,7 @@
 import { deserialize, serialize } from 'node:v8'
 import type { Deidentification } from './domain/deidentification.ts'
 import type { DicomResults, ResultEnvironment, RgbImage } from './domain/dicom-result.ts'
-import type { Prediction, ResultsRequest } from './domain/prediction.ts'
+import { captionOf, type Prediction, type ResultsRequest } from './domain/prediction.ts'
 import { Problem } from './domain/problem.ts'
 import type { SourceReference } from './domain/source-reference.ts'
 import { drawPanel } from './render/draw-panel.ts'
@@ -49,17 +49,16 @@ export function makeDeidentifiedResults(prediction: Prediction, source: SourceRe
 
 /** The pixels of the picture that the API shows as a panel. null where the answer has no map. */
 export function drawPanelPixels(prediction: Prediction, requestId: string, { createdAt }: ResultEnvironment): RgbImage | null {
-  const { explanation, display, input, model, provenance } = prediction
+  const { explanation, display, input } = prediction
   const [map] = explanation.maps
-  const predictedClass = explanation.classes.find(({ name }) => name === explanation.predictedClass)
-  if (map === undefined || predictedClass === undefined) return null
+  if (map === undefined) return null
   const { width, height, channels, pixels } = drawPanel({
     kind: 'render',
     display,
     placement: input.placement,
     map,
     maps: explanation.maps,
-    caption: { requestId, createdAt, modelId: model.id, modelVersion: model.version, graphSha256: model.graphSha256, inputSha256: provenance.inputSha256, predictedClass },
+    caption: captionOf(prediction, requestId, createdAt),
     options: { format: 'png', style: 'panel', alpha: PANEL_ALPHA, head: null, colormap: null, size: 'source' },
   })
   if (channels !== 3) throw new Problem('result-invalid', 'the panel has no three channels', {})

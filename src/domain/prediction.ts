@@ -3,9 +3,10 @@ import type { Tensor } from '../tensor/tensor.ts'
 import type { DicomResults, ResultEnvironment, ResultKind } from './dicom-result.ts'
 import type { ClassOutput, Explanation, ExplanationMap } from './explanation.ts'
 import type { ImageFacts } from './image.ts'
-import type { InputCheck } from './input-check.ts'
+import type { InputCheck, ScopeCheck, ScopeVerdict } from './input-check.ts'
 import type { Manifest } from './manifest.ts'
 import type { Placement } from './placement.ts'
+import { Problem } from './problem.ts'
 
 /** Options of one prediction, as asked for. */
 export interface PredictionOptions {
@@ -114,6 +115,26 @@ export interface RenderCaption {
   readonly graphSha256: string
   readonly inputSha256: string
   readonly predictedClass: ClassOutput
+  /** Whether the image is what the model was trained on, and the checks that this rests on. Absent from predictions that were kept before there was one. */
+  readonly inputCheck?: { readonly verdict: ScopeVerdict; readonly checks: readonly ScopeCheck[] }
+}
+
+/**
+ * The caption of every picture of a prediction.
+ *
+ * Throws: "result-invalid" where the predicted class is none of the classes.
+ */
+export function captionOf({ model, explanation, provenance, inputCheck }: Prediction, requestId: string, createdAt: string): RenderCaption {
+  const predictedClass = explanation.classes.find(({ name }) => name === explanation.predictedClass)
+  if (predictedClass === undefined) throw new Problem('result-invalid', 'the predicted class is none of the classes', {})
+  const caption = { requestId, createdAt, modelId: model.id, modelVersion: model.version, graphSha256: model.graphSha256, inputSha256: provenance.inputSha256, predictedClass }
+  return inputCheck === undefined ? caption : { ...caption, inputCheck: scopeOf(inputCheck) }
+}
+
+/** The verdict with the names of the checks behind a bad one: no value that the file states is among them. */
+function scopeOf({ verdict, findings }: InputCheck): NonNullable<RenderCaption['inputCheck']> {
+  const isBad = verdict === 'unusual' || verdict === 'out-of-scope'
+  return { verdict, checks: isBad ? findings.filter((finding) => finding.verdict === verdict).map(({ check }) => check) : [] }
 }
 
 export interface RenderRequest {

@@ -3,8 +3,7 @@ import { createHash } from 'node:crypto'
 import type { MapAnswer, MapFigures, MapLinks, PredictionAnswer, PredictionLinks } from '../domain/answer.ts'
 import type { ClassOutput, ExplanationMap } from '../domain/explanation.ts'
 import type { PredictionArtifacts } from '../domain/kept-prediction.ts'
-import { NOTICE, type Prediction, type RenderCaption } from '../domain/prediction.ts'
-import { Problem } from '../domain/problem.ts'
+import { captionOf, NOTICE, type Prediction } from '../domain/prediction.ts'
 
 /** The answer of a prediction that is kept: it leads to itself, its maps and its explanations. */
 export function toKeptAnswer(prediction: Prediction, id: string, createdAt: string): PredictionAnswer {
@@ -90,11 +89,5 @@ export function toMapPaths(id: string, map: ExplanationMap): MapLinks {
 export function toArtifacts(prediction: Prediction, id: string, createdAt: string): PredictionArtifacts {
   const { explanation, display, input, networkInput } = prediction
   const { maps, explainedClass } = explanation
-  return { display, placement: input.placement, ...(networkInput && { networkInput }), maps, explainedClass, caption: toCaption(prediction, id, createdAt) }
-}
-
-function toCaption({ model, explanation, provenance }: Prediction, id: string, createdAt: string): RenderCaption {
-  const predictedClass = explanation.classes.find(({ name }) => name === explanation.predictedClass)
-  if (predictedClass === undefined) throw new Problem('result-invalid', 'the predicted class is none of the classes', {})
-  return { requestId: id, createdAt, modelId: model.id, modelVersion: model.version, graphSha256: model.graphSha256, inputSha256: provenance.inputSha256, predictedClass }
+  return { display, placement: input.placement, ...(networkInput && { networkInput }), maps, explainedClass, caption: captionOf(prediction, id, createdAt) }
 }

@@ -24,6 +24,7 @@ export function textChunks(request: RenderRequest, look: MapLook): readonly PngT
     'attending:predicted-class': predictedClass.name,
     'attending:model-output-score': String(predictedClass.probability),
     'attending:calibrated-model-output-score': predictedClass.calibratedProbability === null ? 'none' : String(predictedClass.calibratedProbability),
+    ...(caption.inputCheck === undefined ? {} : { 'attending:input-check': scopeText(caption.inputCheck) }),
     'attending:map': map.name,
     'attending:class': map.explainedClass ?? 'all',
     'attending:role': map.role,
@@ -56,6 +57,7 @@ export function stripLines({ caption, map, options }: RenderRequest, look: MapLo
   return [
     `${caption.modelId}  version ${caption.modelVersion}  graph ${caption.graphSha256.slice(0, 8)}  image ${caption.inputSha256.slice(0, 8)}`,
     classLine(caption.predictedClass),
+    ...(caption.inputCheck === undefined ? [] : [scopeLine(caption.inputCheck)]),
     `${map.title}: ${placeText(map, look)}, ${map.role}`,
     `Method: ${map.method}`,
     ...valueLines(options, look),
@@ -73,6 +75,19 @@ function valueLines({ style, alpha }: RenderOptions, look: MapLook): readonly st
 /** What a value of a 16-bit gray picture means, in words and exact numbers. */
 function grayMeaning({ range, map }: MapLook): string {
   return range === null ? 'the label itself, from 0' : `linear, 0 is ${range.min} and 65535 is ${range.max} ${map.unit}`
+}
+
+type Scope = NonNullable<RenderRequest['caption']['inputCheck']>
+
+/** As `out-of-scope: body-part, embedding`. */
+function scopeText({ verdict, checks }: Scope): string {
+  return checks.length === 0 ? verdict : `${verdict}: ${checks.join(', ')}`
+}
+
+/** A bad verdict in capitals: whoever finds the picture alone must not miss it. */
+function scopeLine({ verdict, checks }: Scope): string {
+  if (checks.length === 0) return `Input check: ${verdict.replaceAll('-', ' ')}`
+  return `Input check: ${verdict.replaceAll('-', ' ').toUpperCase()} for this model (${checks.join(', ')})`
 }
 
 /** The structured report's words for the class: its softmax is no probability of a disease. */

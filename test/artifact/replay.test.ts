@@ -125,6 +125,19 @@ describe('a kept answer', () => {
     expect(differences.map(({ path }) => path)).toEqual(['inputCheck.verdict'])
   })
 
+  it('is equal where its pictures were drawn before their captions held the input check', async () => {
+    const kept = join(out, 'attention.json')
+    const whole = await readFile(kept, 'utf8')
+    const { caption, ...others } = JSON.parse(whole)
+    expect(caption.inputCheck).toEqual({ verdict: 'not-checked', checks: [] })
+    const { inputCheck: _, ...older } = caption
+    // The caption stands where it stood, so that the bytes are those of then.
+    await writeFile(kept, JSON.stringify(Object.fromEntries(Object.keys(JSON.parse(whole)).map((key) => [key, key === 'caption' ? older : others[key]]))))
+    const { out: printed } = await run('src/replay.ts', join(out, 'answer.json'), picture, '--models', models, '--json')
+    await writeFile(kept, whole)
+    expect(JSON.parse(printed)).toMatchObject({ isEqual: true, differingMaps: [] })
+  })
+
   it('is equal where it was kept before a map said what lies on blank patches', async () => {
     const answer = JSON.parse(await readFile(join(out, 'answer.json'), 'utf8'))
     const attention = answer.maps.find(({ name }: { name: string }) => name === 'attention')

@@ -3,7 +3,7 @@ import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { CODES } from '../../src/dicom/coded-concepts.ts'
 import type { ExplanationMap } from '../../src/domain/explanation.ts'
-import type { RenderRequest } from '../../src/domain/prediction.ts'
+import type { RenderCaption, RenderRequest } from '../../src/domain/prediction.ts'
 import { colormap } from '../../src/render/colormaps.ts'
 import { LABEL_COLORS } from '../../src/render/label-colors.ts'
 import { renderMap } from '../../src/render/render-map.ts'
@@ -234,6 +234,23 @@ describe('renderMap', () => {
     const [score, calibrated] = [CODES.modelOutput.meaning, CODES.calibratedModelOutput.meaning].map((meaning) => meaning.toLowerCase())
     expect(words).toContain(`Predicted: pneumonia, ${score} 0.934, ${calibrated} 0.871`)
     expect(words).not.toContain('probability')
+  })
+
+  it('says in text and strip whether the image is what the model was trained on, a bad verdict in capitals with the checks behind it', async () => {
+    const request = requestOf(mapOf(ramp), displayOf(20, 20), wholePlacement(20, 20))
+    const textOf = async (inputCheck: RenderCaption['inputCheck']): Promise<readonly [string | undefined, string]> => {
+      const caption = inputCheck === undefined ? request.caption : { ...request.caption, inputCheck }
+      const { comments } = await sharp((await renderMap({ ...request, caption })).bytes).metadata()
+      const svg = Buffer.from((await renderMap({ ...request, caption, options: { ...request.options, format: 'svg' } })).bytes).toString('utf8')
+      return [(comments ?? []).find(({ keyword }) => keyword === 'attending:input-check')?.text, svg.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ')]
+    }
+    const [outside, strip] = await textOf({ verdict: 'out-of-scope', checks: ['body-part', 'embedding'] })
+    expect(outside).toBe('out-of-scope: body-part, embedding')
+    expect(strip).toContain('Input check: OUT OF SCOPE for this model (body-part, embedding)')
+    const [inside, calm] = await textOf({ verdict: 'in-scope', checks: [] })
+    expect([inside, calm.includes('Input check: in scope')]).toEqual(['in-scope', true])
+    const [nothing, silent] = await textOf(undefined)
+    expect([nothing, silent.includes('Input check')]).toEqual([undefined, false])
   })
 
   it('writes float32 NumPy grids, of one head where asked', async () => {
