@@ -8,9 +8,11 @@ import type { PredictionOptions } from './domain/prediction.ts'
 import { Problem, toProblemData } from './domain/problem.ts'
 import { readModels } from './engine/read-models.ts'
 import { toAnswer, toArtifacts } from './http/to-answer.ts'
+import { decodeImage } from './imaging/decode-image.ts'
 import { loadBundle } from './infer/load-bundle.ts'
 import { draw, predict } from './pipeline.ts'
 import { toAnswerTable } from './terminal/answer-table.ts'
+import { chooseModel } from './terminal/choose-model.ts'
 import { outliveReader } from './terminal/outlive-reader.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
@@ -19,7 +21,7 @@ const HELP = `npm run predict -- FILE [options]
 
 Predicts one DICOM instance, PNG or JPEG without a server, and writes an overlay for each map.
 
-  --model ID       a bundle of the models folder (default: the first)
+  --model ID       a bundle of the models folder (default: the first that was made for the file's modality)
   --models DIR     the models folder (default: models/released)
   --frame N        from 1
   --maps a,b       names of maps (default: the cheap ones)
@@ -93,7 +95,9 @@ async function run({ file, modelId, modelsFolder, options, out }: Command): Prom
   })
   const { version } = JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')) as { version: string }
   const models = await readModels(modelsFolder)
-  const model = modelId === null ? models[0] : models.find(({ manifest }) => manifest.id === modelId)
+  const choices = models.map(({ manifest }) => ({ id: manifest.id, modalities: manifest.input.modalities }))
+  const wanted = modelId ?? chooseModel(choices, await modalityOf(bytes, options.frame)).id
+  const model = models.find(({ manifest }) => manifest.id === wanted)
   if (model === undefined) throw new Problem('model-unknown', `there is no such model; there are ${models.map(({ manifest }) => manifest.id).join(', ')}`, {})
   const bundle = await loadBundle(join(modelsFolder, model.manifest.id))
   try {
@@ -117,6 +121,10 @@ async function run({ file, modelId, modelsFolder, options, out }: Command): Prom
   } finally {
     await bundle.release()
   }
+}
+
+async function modalityOf(bytes: Uint8Array, frame: number): Promise<string | null> {
+  return (await decodeImage(bytes, { frame })).image.facts.modality
 }
 
 /** The exit status. */

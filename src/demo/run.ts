@@ -11,7 +11,9 @@ import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import type { PredictionAnswer } from '../domain/answer.ts'
+import { decodeImage } from '../imaging/decode-image.ts'
 import { toAnswerTable } from '../terminal/answer-table.ts'
+import { type Choosable, chooseModel } from '../terminal/choose-model.ts'
 import { outliveReader } from '../terminal/outlive-reader.ts'
 import { buildChestPhantom } from './chest-phantom.ts'
 
@@ -21,7 +23,7 @@ npm run demo -- --phantom FILE
 Starts a server of its own, sends it a synthetic chest phantom (or FILE: DICOM, PNG or JPEG), prints the answer and writes the overlays.
 
   --out DIR     where the overlays go (default: data/demo)
-  --model ID    default: the first that the server lists
+  --model ID    default: the first that was made for the file's modality
   --phantom F   only write the phantom to the file F
 `
 
@@ -58,15 +60,14 @@ async function fetchOk(url: string, init?: RequestInit): Promise<Response> {
   throw new Error(`${code}: ${detail}`)
 }
 
-async function firstModel(origin: string): Promise<string> {
-  const { models } = (await (await fetchOk(`${origin}/v1/models`)).json()) as { models: readonly { id: string }[] }
-  const [model] = models
-  if (model === undefined) throw new Error('the server lists no model')
-  return model.id
+async function modelFor(origin: string, bytes: Uint8Array): Promise<string> {
+  const { models } = (await (await fetchOk(`${origin}/v1/models`)).json()) as { models: readonly Choosable[] }
+  const { image } = await decodeImage(bytes, { frame: 1 })
+  return chooseModel(models, image.facts.modality).id
 }
 
 async function demonstrate(origin: string, bytes: Uint8Array<ArrayBuffer>, wantedModel: string | undefined, out: string): Promise<void> {
-  const model = wantedModel ?? (await firstModel(origin))
+  const model = wantedModel ?? (await modelFor(origin, bytes))
   const answer = (await (
     await fetchOk(`${origin}/v1/models/${encodeURIComponent(model)}/predictions`, { method: 'POST', headers: { 'content-type': mediaTypeOf(bytes) }, body: bytes })
   ).json()) as PredictionAnswer

@@ -25,6 +25,7 @@ function toEntry({ manifest, card }: PublishedModel): unknown {
     title,
     network,
     classes: manifest.classes.map(({ name }) => name),
+    modalities: manifest.input.modalities,
     intendedUse,
     graphSha256: manifest.graph.sha256,
     href: { model: path, card: card === null ? null : `${path}/card`, predictions: `${path}/predictions` },
