@@ -1,7 +1,7 @@
 /**
  * Matrices of float64 in, what the loops over all pairs of their rows come to out: the bits of plain loops, two values at a time.
  *
- * AssemblyScript, not TypeScript: compiled into kernels.ts, and by a test again. Every address is a byte offset in the module's memory.
+ * AssemblyScript, not TypeScript: compiled into compiled-kernels.ts, and by a test again. Every address is a byte offset in the module's memory.
  */
 /** Rows of either side that `gram` takes together: eight accumulators, two vectors and a splat stay in the sixteen registers. */
 const TILE: i32 = 4
