@@ -12,6 +12,7 @@ import { createHash } from 'node:crypto'
 import type { ExplanationMap } from './domain/explanation.ts'
 import type { ImageFacts, ImageWarning } from './domain/image.ts'
 import type { Manifest } from './domain/manifest.ts'
+import { isMadeFor, isTelling } from './domain/modality.ts'
 import { type PerturbationMapRequest, type PerturbationOrder, type PerturbRequest, passesOf, slicesOf } from './domain/perturbation.ts'
 import type { Prediction, PredictRequest, RenderedMap, RenderRequest } from './domain/prediction.ts'
 import { Problem } from './domain/problem.ts'
@@ -117,18 +118,15 @@ export async function predict(bundle: Bundle, request: PredictRequest, software:
   return { prediction, source }
 }
 
-/** Modalities that don't say what the picture shows: they are let through, and the answer says so. */
-const UNTELLING_MODALITIES = ['OT', 'SC']
-
 /**
- * The image's facts with what is to be said of its scope.
+ * The image's facts with what is to be said of its scope. A file that does not say what it shows is let through, and the answer says so.
  *
  * Throws: "image-out-of-scope" where the file's modality is one that the model was not made for.
  */
 function withScope(facts: ImageFacts, manifest: Manifest): ImageFacts {
   const accepted = manifest.input.modalities
-  if (accepted.length === 0 || (facts.modality !== null && accepted.includes(facts.modality))) return facts
-  if (facts.modality === null || UNTELLING_MODALITIES.includes(facts.modality)) {
+  if (isMadeFor(accepted, facts.modality)) return facts
+  if (!isTelling(facts.modality)) {
     const warning: ImageWarning = { code: 'modality-unknown', detail: `The file does not say its modality; this model was made for ${accepted.join(', ')}.` }
     return { ...facts, warnings: [...facts.warnings, warning] }
   }

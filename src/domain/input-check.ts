@@ -3,6 +3,9 @@
 /** `unusual` lies outside what 99 % of the validation images show, `out-of-scope` outside what 99.9 % show, of another body part, or empty. */
 export type ScopeVerdict = 'in-scope' | 'unusual' | 'out-of-scope' | 'not-checked'
 
+/** The verdicts that speak against an image, worst first. */
+export const BAD_VERDICTS: readonly ScopeVerdict[] = ['out-of-scope', 'unusual']
+
 export const SCOPE_CHECKS = ['modality', 'body-part', 'view', 'content', 'gray-histogram', 'embedding'] as const
 export type ScopeCheck = (typeof SCOPE_CHECKS)[number]
 

@@ -3,7 +3,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import type { DicomResults, ResultEnvironment, ResultKind } from './dicom-result.ts'
 import type { ClassOutput, Explanation, ExplanationMap } from './explanation.ts'
 import type { ImageFacts } from './image.ts'
-import type { InputCheck, ScopeCheck, ScopeVerdict } from './input-check.ts'
+import { BAD_VERDICTS, type InputCheck, type ScopeCheck, type ScopeVerdict } from './input-check.ts'
 import type { Manifest } from './manifest.ts'
 import type { Placement } from './placement.ts'
 import { Problem } from './problem.ts'
@@ -133,8 +133,7 @@ export function captionOf({ model, explanation, provenance, inputCheck }: Predic
 
 /** The verdict with the names of the checks behind a bad one: no value that the file states is among them. */
 function scopeOf({ verdict, findings }: InputCheck): NonNullable<RenderCaption['inputCheck']> {
-  const isBad = verdict === 'unusual' || verdict === 'out-of-scope'
-  return { verdict, checks: isBad ? findings.filter((finding) => finding.verdict === verdict).map(({ check }) => check) : [] }
+  return { verdict, checks: BAD_VERDICTS.includes(verdict) ? findings.filter((finding) => finding.verdict === verdict).map(({ check }) => check) : [] }
 }
 
 export interface RenderRequest {

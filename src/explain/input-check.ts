@@ -1,6 +1,6 @@
 /** An image on its way through the network in, whether it is what the model was trained on out: stated terms, gray values, and where its class token lies. */
 import type { DecodedImage, InputTensor } from '../domain/image.ts'
-import type { InputCheck, ScopeFinding, ScopeVerdict } from '../domain/input-check.ts'
+import { BAD_VERDICTS, type InputCheck, type ScopeFinding, type ScopeVerdict } from '../domain/input-check.ts'
 import { GRAY_BINS, type InputStatistics, type Manifest } from '../domain/manifest.ts'
 import type { ModelOutputs } from '../domain/outputs.ts'
 import { Problem } from '../domain/problem.ts'
@@ -32,12 +32,9 @@ export function checkInput(manifest: Manifest, { facts, anatomy }: DecodedImage,
   return { ...judge(findings), findings, statistics: { saturatedShare: saturatedShare(manifest, input), entropyBits: entropyBits(grays) } }
 }
 
-/** Worst first. */
-const BAD: readonly ScopeVerdict[] = ['out-of-scope', 'unusual']
-
 /** The worst verdict and the sentences behind it. Without any distance measured, an image that nothing speaks against was not checked. */
 function judge(findings: readonly ScopeFinding[]): Pick<InputCheck, 'verdict' | 'reasons'> {
-  const worst = BAD.find((verdict) => findings.some((finding) => finding.verdict === verdict))
+  const worst = BAD_VERDICTS.find((verdict) => findings.some((finding) => finding.verdict === verdict))
   const verdict = worst ?? (findings.some(({ distance }) => distance !== null) ? 'in-scope' : 'not-checked')
   if (verdict === 'in-scope') return { verdict, reasons: [] }
   const isMeasure = ({ check }: ScopeFinding): boolean => check === 'gray-histogram' || check === 'embedding'
