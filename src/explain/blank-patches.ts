@@ -48,15 +48,20 @@ function blankPatches(manifest: Manifest, { pixels }: InputTensor): readonly boo
   const { patchGrid, input } = manifest
   const plane = input.height * input.width
   return Array.from({ length: patchGrid.height * patchGrid.width }, (_, patch) => {
-    let span = 0
-    let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
-    let last = 0
+    const low = new Float64Array(input.channels).fill(Number.POSITIVE_INFINITY)
+    const high = new Float64Array(input.channels).fill(Number.NEGATIVE_INFINITY)
     eachLineOf(patch, manifest, (start, end) => {
       const channel = Math.floor(start / plane)
-      if (channel !== last) [low, high, last] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, channel]
-      for (let i = start; i < end; i++) [low, high] = [Math.min(low, pixels.data[i] ?? 0), Math.max(high, pixels.data[i] ?? 0)]
-      span = Math.max(span, (high - low) * (input.deviation[channel] ?? 1))
+      let min = low[channel] ?? 0
+      let max = high[channel] ?? 0
+      for (let i = start; i < end; i++) {
+        const value = pixels.data[i] ?? 0
+        if (value < min) min = value
+        if (value > max) max = value
+      }
+      low[channel] = min
+      high[channel] = max
     })
-    return span <= BLANK_SPAN
+    return high.every((value, channel) => (value - (low[channel] ?? 0)) * (input.deviation[channel] ?? 1) <= BLANK_SPAN)
   })
 }

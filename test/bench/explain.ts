@@ -10,6 +10,7 @@ import { initialWeights } from '../../models/initial-weights.ts'
 import { DCMM_RELEASED, type NetworkConfig } from '../../models/network-config.ts'
 import type { Explanation } from '../../src/domain/explanation.ts'
 import type { InputTensor } from '../../src/domain/image.ts'
+import { statedOnBlank } from '../../src/explain/blank-patches.ts'
 import { explain, outputsNeeded } from '../../src/explain/explain.ts'
 import { needsRunWithoutStructure } from '../../src/explain/structure-layers.ts'
 import { decodeImage } from '../../src/imaging/decode-image.ts'
@@ -90,7 +91,7 @@ type Variant = readonly [string, () => Promise<unknown>]
 async function explained(bundle: Bundle, input: InputTensor, maps: readonly string[] | null): Promise<Explanation> {
   const { manifest } = bundle
   const outputs = await bundle.run(input, { outputs: outputsNeeded(manifest, maps), withoutStructure: needsRunWithoutStructure(manifest), seed: 0, samples: 0 })
-  return explain(manifest, outputs, bundle.tailFor(outputs), { frame: 1, maps, explainedClass: null, seed: 0, samples: 0 })
+  return statedOnBlank(await explain(manifest, outputs, bundle.tailFor(outputs), { frame: 1, maps, explainedClass: null, seed: 0, samples: 0 }), manifest, input)
 }
 
 function bundleOf(config: NetworkConfig): Parameters<typeof openBundle>[0] {
