@@ -8,7 +8,7 @@ const CACHE = resolve(import.meta.dirname, '../../node_modules/.cache/attending'
 const ASSEMBLYSCRIPT = resolve(import.meta.dirname, '../../node_modules/assemblyscript/package.json')
 
 /** No runtime, no own memory, no data: the module works in the memory of TF.js' wasm backend and must put nothing there by itself. */
-const FLAGS = ['-O3', '--runtime', 'stub', '--importMemory', '--noExportMemory', '--use', 'abort=', '--enable', 'simd']
+export const KERNEL_FLAGS = ['-O3', '--runtime', 'stub', '--importMemory', '--noExportMemory', '--use', 'abort=', '--enable', 'simd']
 
 /** 'relaxed-simd' has fused multiply-add; its rounding is the processor's own. */
 export type KernelVariant = 'relaxed-simd' | 'simd'
@@ -35,10 +35,10 @@ export function supportedVariant(): KernelVariant | null {
  * Throws: Error with the compiler's messages.
  */
 export async function compileKernels(variant: KernelVariant): Promise<Uint8Array<ArrayBuffer>> {
-  const flags = variant === 'relaxed-simd' ? [...FLAGS, '--enable', 'relaxed-simd'] : FLAGS
+  const flags = variant === 'relaxed-simd' ? [...KERNEL_FLAGS, '--enable', 'relaxed-simd'] : KERNEL_FLAGS
   const file = join(CACHE, `kernels-${variant}-${digestOf(flags)}.wasm`)
   if (existsSync(file)) return new Uint8Array(readFileSync(file))
-  const bytes = await compile(flags)
+  const bytes = await compileFolder(SOURCES, flags)
   if (hasSection(bytes, DATA_SECTION)) throw new Error('the kernels have a data segment, which would overwrite the backend memory')
   mkdirSync(CACHE, { recursive: true })
   const temporary = `${file}.${process.pid}.tmp`
@@ -53,11 +53,16 @@ function digestOf(flags: readonly string[]): string {
   return hash.digest('hex').slice(0, 24)
 }
 
-/** The compiler itself is loaded only here: most runs find the module in the cache. By its file, which readers of the import graph can follow too. */
-async function compile(flags: readonly string[]): Promise<Uint8Array<ArrayBuffer>> {
+/**
+ * kernels.as.ts of a folder as a WebAssembly module.
+ *
+ * The compiler itself is loaded only here: most runs find the module in the cache. By its file, which readers of the import graph can follow too.
+ * Throws: Error with the compiler's messages.
+ */
+export async function compileFolder(folder: string, flags: readonly string[]): Promise<Uint8Array<ArrayBuffer>> {
   const { default: asc } = await import('assemblyscript/dist/asc.js')
   let output = new Uint8Array(0)
-  const result = await asc.main(['kernels.as.ts', '--baseDir', SOURCES, '--outFile', 'kernels.wasm', ...flags], {
+  const result = await asc.main(['kernels.as.ts', '--baseDir', folder, '--outFile', 'kernels.wasm', ...flags], {
     writeFile: (name: string, contents: string | Uint8Array) => {
       if (name === 'kernels.wasm' && typeof contents !== 'string') output = new Uint8Array(contents)
     },
