@@ -57,8 +57,9 @@ async function openPng(bytes: Uint8Array): Promise<OpenRaster> {
   checkSize(header.rows, header.columns)
   const isGray = header.colorType === 0 || header.colorType === 4
   const isWide = header.bitDepth === 16
-  // sharp's b-w would drop the alpha of 8-bit gray in silence, so that gray goes through sRGB, which leaves its samples as they are
-  const decoded = await decode(header.pixelChunks, isWide ? (isGray ? 'grey16' : 'rgb16') : 'srgb', isWide)
+  // sharp's b-w drops the alpha of 8-bit gray in silence, so that such gray goes through sRGB, which leaves its samples as they are
+  const space = isGray && !header.hasAlpha ? 'b-w' : 'srgb'
+  const decoded = await decode(header.pixelChunks, isWide ? (isGray ? 'grey16' : 'rgb16') : space, isWide)
   const raster = isGray ? keepGray(decoded) : decoded
   const warnings = header.colorChunks.includes('gAMA') || header.colorChunks.includes('iCCP') ? [warning('color-profile-ignored', 'samples were taken as they are encoded')] : []
   const photometricInterpretation = isGray ? 'MONOCHROME2' : header.colorType === 3 ? 'PALETTE COLOR' : 'RGB'
@@ -109,7 +110,7 @@ async function decode(bytes: Uint8Array, space: 'b-w' | 'srgb' | 'grey16' | 'rgb
       .toColourspace(space)
       .raw({ depth: isWide ? 'ushort' : 'uchar' })
       .toBuffer({ resolveWithObject: true })
-    const samples = isWide ? new Uint16Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength)) : new Uint8Array(data)
+    const samples = isWide ? new Uint16Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength)) : data
     return { rows: info.height, columns: info.width, channels: info.channels, samples }
   } catch (error) {
     throw undecodable(error)

@@ -7,6 +7,8 @@ export interface PngHeader {
   readonly bitDepth: 1 | 2 | 4 | 8 | 16
   /** 0 gray, 2 RGB, 3 palette, 4 gray and alpha, 6 RGB and alpha. */
   readonly colorType: number
+  /** An alpha channel, or a color that tRNS makes transparent. */
+  readonly hasAlpha: boolean
   /** Chunks that ask a viewer to change the samples: gAMA, iCCP, sRGB, cHRM. */
   readonly colorChunks: readonly string[]
   /** Signature, IHDR, PLTE, tRNS, IDAT and IEND alone. */
@@ -30,13 +32,18 @@ export function readPngHeader(bytes: Uint8Array): PngHeader {
   const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const kept: Uint8Array[] = [bytes.subarray(0, 8)]
   const colorChunks = new Set<string>()
+  let hasTransparency = false
   for (let at = 8; at + 12 <= bytes.length; ) {
     const end = at + 12 + data.getUint32(at)
     const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8))
     if (end > bytes.length || (at === 8) !== (type === 'IHDR')) break
     if (PIXEL_CHUNKS.has(type)) kept.push(bytes.subarray(at, end))
     if (COLOR_CHUNKS.has(type)) colorChunks.add(type)
-    if (type === 'IEND') return { ...readImageHeader(data), colorChunks: [...colorChunks], pixelChunks: Buffer.concat(kept) }
+    if (type === 'tRNS') hasTransparency = true
+    if (type === 'IEND') {
+      const header = readImageHeader(data)
+      return { ...header, hasAlpha: hasTransparency || header.colorType >= 4, colorChunks: [...colorChunks], pixelChunks: Buffer.concat(kept) }
+    }
     at = end
   }
   throw new Problem('image-undecodable', 'the PNG is cut off or begins with another chunk than IHDR', {})

@@ -49,10 +49,7 @@ function resize(source: Tensor, window: SourceWindow, size: TargetSize, supportO
   const [rows = 0, columns = 0, channels = 0] = source.shape
   const across = makeTaps(window.left, window.width, size.width, columns, supportOf)
   const down = makeTaps(window.top, window.height, size.height, rows, supportOf)
-  const firstRow = Math.min(...down.map(({ first }) => first))
-  const lastRow = Math.max(...down.map(({ first, weights }) => first + weights.length))
-  const narrow = resizeRows(source.data, { columns, channels, firstRow, lastRow: Math.max(firstRow, lastRow) }, across) // [row - firstRow, width, channel]
-  return tensorOf(resizeColumns(narrow, size.width * channels, firstRow, down), [size.height, size.width, channels])
+  return tensorOf(addRows(source.data, { columns, channels }, across, down), [size.height, size.width, channels])
 }
 
 /**
@@ -85,40 +82,40 @@ function keepInside(from: number, weights: Float64Array, limit: number): Taps {
   return { first: kept.length === 0 ? 0 : from + skipped, weights: kept }
 }
 
-interface RowRange {
+interface RowShape {
   readonly columns: number
   readonly channels: number
-  readonly firstRow: number
-  readonly lastRow: number
 }
 
-function resizeRows(data: Float32Array, { columns, channels, firstRow, lastRow }: RowRange, across: readonly Taps[]): Float64Array {
-  const width = across.length
-  const narrow = new Float64Array((lastRow - firstRow) * width * channels)
-  for (let row = firstRow; row < lastRow; row++) {
-    for (let x = 0; x < width; x++) {
-      const { first, weights } = across[x]!
-      for (let channel = 0; channel < channels; channel++) {
-        let sum = 0
-        for (let k = 0, at = (row * columns + first) * channels + channel; k < weights.length; k++, at += channels) sum += weights[k]! * data[at]!
-        narrow[((row - firstRow) * width + x) * channels + channel] = sum
-      }
+/** Source rows one after another: each is narrowed once and added to every output row that it reaches, so that no image of half-way size is held. */
+function addRows(data: Float32Array, shape: RowShape, across: readonly Taps[], down: readonly Taps[]): Float32Array {
+  const lanes = across.length * shape.channels
+  const sums = new Float64Array(down.length * lanes)
+  const lastRow = Math.max(...down.map(({ first, weights }) => first + weights.length))
+  const narrow = new Float64Array(lanes)
+  let begun = 0 // output rows before it are complete: taps only move on
+  for (let row = Math.min(...down.map(({ first }) => first)); row < lastRow; row++) {
+    narrowRow(data, row, shape, across, narrow)
+    while (begun < down.length && down[begun]!.first + down[begun]!.weights.length <= row) begun++
+    for (let y = begun; y < down.length && down[y]!.first <= row; y++) {
+      const weight = down[y]!.weights[row - down[y]!.first]
+      if (weight !== undefined) addScaled(narrow, weight, sums, y * lanes)
     }
   }
-  return narrow
+  return new Float32Array(sums)
 }
 
-/** narrow [row, lane] with lanes = width x channels, to [height, lane]. */
-function resizeColumns(narrow: Float64Array, lanes: number, firstRow: number, down: readonly Taps[]): Float32Array {
-  const resized = new Float32Array(down.length * lanes)
-  const sums = new Float64Array(lanes)
-  down.forEach(({ first, weights }, y) => {
-    sums.fill(0)
-    for (let k = 0; k < weights.length; k++) {
-      const at = (first + k - firstRow) * lanes
-      for (let lane = 0; lane < lanes; lane++) sums[lane]! += weights[k]! * narrow[at + lane]!
+function narrowRow(data: Float32Array, row: number, { columns, channels }: RowShape, across: readonly Taps[], narrow: Float64Array): void {
+  for (let x = 0; x < across.length; x++) {
+    const { first, weights } = across[x]!
+    for (let channel = 0; channel < channels; channel++) {
+      let sum = 0
+      for (let k = 0, at = (row * columns + first) * channels + channel; k < weights.length; k++, at += channels) sum += weights[k]! * data[at]!
+      narrow[x * channels + channel] = sum
     }
-    resized.set(sums, y * lanes)
-  })
-  return resized
+  }
+}
+
+function addScaled(values: Float64Array, weight: number, sums: Float64Array, offset: number): void {
+  for (let i = 0; i < values.length; i++) sums[offset + i]! += weight * values[i]!
 }
