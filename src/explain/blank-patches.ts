@@ -2,7 +2,7 @@
 import type { Explanation, ExplanationMap } from '../domain/explanation.ts'
 import type { InputTensor } from '../domain/image.ts'
 import type { Manifest } from '../domain/manifest.ts'
-import { eachLineOf } from './patch-box.ts'
+import { type PatchBox, patchBox } from './patch-box.ts'
 
 /** A patch that spans no more of the input's gray range shows nothing: air around a body, a black margin. 0 to 1. */
 export const BLANK_SPAN = 0.05
@@ -46,22 +46,25 @@ function stated(map: ExplanationMap, isBlank: readonly boolean[], blankArea: num
 /** By patch, whether all its pixels, in every channel, lie within BLANK_SPAN of the gray range [0, 1]. */
 function blankPatches(manifest: Manifest, { pixels }: InputTensor): readonly boolean[] {
   const { patchGrid, input } = manifest
-  const plane = input.height * input.width
+  const spans = input.deviation.map((deviation) => BLANK_SPAN / deviation)
   return Array.from({ length: patchGrid.height * patchGrid.width }, (_, patch) => {
-    const low = new Float64Array(input.channels).fill(Number.POSITIVE_INFINITY)
-    const high = new Float64Array(input.channels).fill(Number.NEGATIVE_INFINITY)
-    eachLineOf(patch, manifest, (start, end) => {
-      const channel = Math.floor(start / plane)
-      let min = low[channel] ?? 0
-      let max = high[channel] ?? 0
-      for (let i = start; i < end; i++) {
-        const value = pixels.data[i] ?? 0
-        if (value < min) min = value
-        if (value > max) max = value
-      }
-      low[channel] = min
-      high[channel] = max
-    })
-    return high.every((value, channel) => (value - (low[channel] ?? 0)) * (input.deviation[channel] ?? 1) <= BLANK_SPAN)
+    const box = patchBox(patch, manifest)
+    return Array.from({ length: input.channels }, (_, channel) => channel).every((channel) => isBlankIn(pixels.data, box, channel, input, spans[channel] ?? BLANK_SPAN))
   })
+}
+
+/** Ends at the first line that shows something, which in most patches is the first of all. */
+function isBlankIn(data: Float32Array, { top, bottom, left, right }: PatchBox, channel: number, { height, width }: Manifest['input'], span: number): boolean {
+  let min = Number.POSITIVE_INFINITY
+  let max = Number.NEGATIVE_INFINITY
+  for (let row = top; row < bottom; row++) {
+    const start = (channel * height + row) * width
+    for (let i = start + left; i < start + right; i++) {
+      const value = data[i] ?? 0
+      if (value < min) min = value
+      if (value > max) max = value
+    }
+    if (max - min > span) return false
+  }
+  return true
 }

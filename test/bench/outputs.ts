@@ -11,6 +11,7 @@ import { nodeRuntime } from '../../src/infer/node-runtime.ts'
 import type { Session } from '../../src/infer/runtime.ts'
 import { randomBits } from '../../src/tensor/counter-random.ts'
 import { tensorOf } from '../../src/tensor/tensor.ts'
+import { median, medianRatio } from './support/median.ts'
 
 const tiny: NetworkConfig = {
   network: 'dcmm-vit',
@@ -70,7 +71,7 @@ async function benchNetwork(name: string, config: NetworkConfig): Promise<string
   await bare.release()
   await full.release()
   await writtenOut.release()
-  const rows = variants.map(([variant], i) => [variant, ratio(times[i] ?? [], times[0] ?? []).toFixed(3), `${median(times[i] ?? []).toFixed(2)} ms`])
+  const rows = variants.map(([variant], i) => [variant, medianRatio(times[i] ?? [], times[0] ?? []).toFixed(3), `${median(times[i] ?? []).toFixed(2)} ms`])
   return aligned([[name, 'ratio', 'here'], ...rows])
 }
 
@@ -100,14 +101,4 @@ function shuffled<T>(items: readonly T[], round: number): readonly T[] {
     .map((item, i) => ({ item, key: randomBits(round + 1000, i) }))
     .sort((a, b) => a.key - b.key)
     .map(({ item }) => item)
-}
-
-/** The median of the rounds' own ratios: both sides of each were measured within the same moment. */
-function ratio(times: readonly number[], base: readonly number[]): number {
-  return median(times.map((time, round) => time / (base[round] ?? Number.NaN)))
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }

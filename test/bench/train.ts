@@ -1,23 +1,22 @@
 /**
  * What a step of training costs on each backend, beside the same network and step in PyTorch on one thread where it is installed.
- *
- * Every contender is a process that waits for its turn: they step in rounds, one at a time, so that a busy machine slows all of them. Only the ratio is to be read.
+ * Only the ratio is to be read.
  */
-import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import type { Readable, Writable } from 'node:stream'
 import { parseArgs } from 'node:util'
 import type { NetworkConfig } from '../../models/network-config.ts'
 import { DCMM_VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_PNEUMONIA } from '../../models/recipes/pneumonia-28.ts'
+import { median } from './support/median.ts'
 import type { StepSetting } from './support/train-step.ts'
+import { type Contender, startContender } from './support/turns.ts'
 
 const HELP = `npm run bench -- train [--networks vit,dcmm-vit,sbm-vit] [--sizes 28,64] [--rounds 5] [--batch 32] [--only NAME,...]
 
   --only  wasm, wasm x2, wasm-blas, wasm-blas x2, wasm-shipped, cpu, webgpu, tfjs-node, tfjs-node-gpu, PyTorch (default: all but webgpu, which on a software adapter takes a minute a step)
 `
 
-interface Contender {
+interface Backend {
   readonly name: string
   readonly backend: StepSetting['backend']
   readonly workers: number
@@ -25,7 +24,7 @@ interface Contender {
   readonly rounds: number | null
 }
 
-const CONTENDERS: readonly Contender[] = [
+const BACKENDS: readonly Backend[] = [
   { name: 'PyTorch', backend: null, workers: 1, rounds: null },
   { name: 'wasm', backend: 'wasm', workers: 1, rounds: null },
   { name: 'wasm x2', backend: 'wasm', workers: 2, rounds: null },
@@ -63,7 +62,7 @@ export async function bench(args: readonly string[]): Promise<string> {
     },
   })
   if (values.help) return HELP
-  const chosen = CONTENDERS.filter(({ name }) => (values.only === undefined ? name !== 'webgpu' : values.only.split(',').includes(name)))
+  const chosen = BACKENDS.filter(({ name }) => (values.only === undefined ? name !== 'webgpu' : values.only.split(',').includes(name)))
   const head = ['network', 'backend', 'steps', 'median ms', 'least ms', 'ratio']
   const rows: string[][] = []
   for (const size of values.sizes.split(',')) {
@@ -76,31 +75,25 @@ export async function bench(args: readonly string[]): Promise<string> {
   return `One step (forward, backward, clipping, AdamW) of ${values.batch} images, in rounds side by side; the ratio is of the medians, to PyTorch on one thread or, where that is absent, to wasm.\n\n${table}\n`
 }
 
-interface Runner extends Contender {
-  readonly process: ChildProcessByStdio<Writable, Readable, null>
-  readonly lines: AsyncIterator<string>
-  readonly absent: string | null
-  /** How many there are, as the process counts them; undefined where it is absent. */
-  readonly weights: string | undefined
+interface Runner extends Backend, Contender {
   readonly times: number[]
 }
 
-async function race(label: string, network: NetworkConfig, contenders: readonly Contender[], batch: number, rounds: number): Promise<string[][]> {
+async function race(label: string, network: NetworkConfig, backends: readonly Backend[], batch: number, rounds: number): Promise<string[][]> {
   const runners: Runner[] = []
   try {
-    for (const contender of contenders) runners.push(await start(contender, { network, batch, backend: contender.backend, workers: contender.workers }))
-    const counts = new Set(runners.flatMap(({ weights }) => weights ?? []))
+    for (const backend of backends) runners.push({ ...backend, ...(await start({ network, batch, backend: backend.backend, workers: backend.workers })), times: [] })
+    const counts = new Set(runners.filter(({ absent }) => absent === null).map(({ said }) => said))
     if (counts.size > 1) throw new Error(`the contenders do not run one network: ${[...counts].join(' and ')} weights`)
     for (let round = 0; round <= rounds; round++) {
-      for (const { process, lines, absent, times, rounds: most } of runners) {
+      for (const { turn, absent, times, rounds: most } of runners) {
         if (absent !== null || round > (most ?? rounds)) continue
-        process.stdin.write('step\n')
-        const ms = Number((await lines.next()).value)
+        const ms = await turn()
         if (round > 0) times.push(ms)
       }
     }
   } finally {
-    for (const { process } of runners) process.kill()
+    for (const { stop } of runners) stop()
   }
   const reference = REFERENCES.map((name) => runners.find((runner) => runner.name === name && runner.absent === null)).find((runner) => runner !== undefined)
   return runners.map(({ name, absent, times }) => rowOf(label, name, absent, times, reference === undefined ? Number.NaN : median(reference.times)))
@@ -111,21 +104,14 @@ function rowOf(label: string, name: string, absent: string | null, times: readon
   return [label, name, String(times.length), median(times).toFixed(0), Math.min(...times).toFixed(0), (median(times) / reference).toFixed(2)]
 }
 
-async function start(contender: Contender, setting: StepSetting): Promise<Runner> {
-  const file = join(import.meta.dirname, 'support', contender.backend === null ? 'torch_step.py' : 'train-step.ts')
-  const command = contender.backend === null ? pythonWithTorch() : process.execPath
-  const child = spawn(command, [file, JSON.stringify(setting)], { stdio: ['pipe', 'pipe', 'ignore'] })
-  child.stdin.on('error', () => {}) // a process that ended is told by its output
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const first = await lines.next()
-  const text = first.done ? 'absent the process ended' : first.value
-  const weights = /^ready (\d+)$/.exec(text)?.[1]
-  return { ...contender, process: child, lines, absent: weights === undefined ? text.replace(/^absent /, '') : null, weights, times: [] }
+function start(setting: StepSetting): Promise<Contender> {
+  const file = join(import.meta.dirname, 'support', setting.backend === null ? 'torch_step.py' : 'train-step.ts')
+  return setting.backend === null
+    ? startContender(pythonWithTorch(), [file, JSON.stringify(setting)])
+    : startContender(process.execPath, [...process.execArgv, file, JSON.stringify(setting)])
 }
 
 /** The first Python that has PyTorch: Debian's package belongs to /usr/bin/python3, which need not be the path's. */
 function pythonWithTorch(): string {
   return ['python3', '/usr/bin/python3'].find((command) => spawnSync(command, ['-c', 'import torch'], { stdio: 'ignore' }).status === 0) ?? 'python3'
 }
-
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN

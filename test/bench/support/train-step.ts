@@ -1,5 +1,4 @@
 /** One process of the training bench: what to run as JSON in, then a step for every line of input, its milliseconds out. */
-import { createInterface } from 'node:readline'
 import * as tf from '@tensorflow/tfjs'
 import { ADAM_DEFAULTS, AdamW, decayOfMatrices } from '../../../models/adamw.ts'
 import { type BackendName, chooseBackend } from '../../../models/backend/choose-backend.ts'
@@ -10,6 +9,7 @@ import { type GradientSetting, type GradientSource, wholeGradients } from '../..
 import { shardedGradients } from '../../../models/training/sharded-gradients.ts'
 import { toVariables } from '../../../models/variables.ts'
 import { syntheticData } from '../../models/support/synthetic-data.ts'
+import { answerTurns } from './turns.ts'
 
 /** What the bench sends. */
 export interface StepSetting {
@@ -22,25 +22,10 @@ export interface StepSetting {
 
 const setting = JSON.parse(process.argv[2] ?? '') as StepSetting & { readonly backend: BackendName }
 
-try {
-  const { step, size } = await prepareStep()
-  process.stdout.write(`ready ${size}\n`)
-  for await (const _ of createInterface({ input: process.stdin })) process.stdout.write(`${await step()}\n`)
-  process.exit(0)
-} catch (error) {
-  process.stdout.write(`absent ${error instanceof Error ? error.message.split('\n')[0] : String(error)}\n`)
-  process.exit(0)
-}
+await answerTurns(prepareStep)
 
-interface Prepared {
-  /** Resolves to milliseconds. */
-  readonly step: () => Promise<number>
-  /** Numbers in all weights together. */
-  readonly size: number
-}
-
-/** Forward, backward, the norm of all gradients and AdamW, as in a training; no augmentation. */
-async function prepareStep(): Promise<Prepared> {
+/** Forward, backward, the norm of all gradients and AdamW, as in a training; no augmentation. Says how many numbers all weights have. */
+async function prepareStep(): ReturnType<Parameters<typeof answerTurns>[0]> {
   const { network, batch, workers } = setting
   const backend = await chooseBackend(setting.backend)
   const weights = toVariables(initialWeights(network, 0))
@@ -51,7 +36,7 @@ async function prepareStep(): Promise<Prepared> {
   const source: GradientSource = workers === 1 ? wholeGradients(of, weights) : await shardedGradients(of, weights, workers)
   let epoch = 0
   const size = [...weights.values()].reduce((sum, weight) => sum + weight.size, 0)
-  const step = async (): Promise<number> => {
+  const turn = async (): Promise<number> => {
     const start = performance.now()
     const { gradients } = await source.gradientsAt({ epoch: epoch++, stepInEpoch: 0 })
     const norm = await backend.updates.globalNorm([...gradients.values()])
@@ -61,5 +46,5 @@ async function prepareStep(): Promise<Prepared> {
     await last?.data() // a backend that works later has worked by now
     return performance.now() - start
   }
-  return { step, size }
+  return { said: String(size), turn }
 }
