@@ -117,6 +117,13 @@ export function headLabels(membership: Tensor, layout: TokenLayout): { readonly 
 /** The first of the largest of `count` values from `start` on. */
 function strongestOf(values: Float32Array, start: number, count: number): number {
   let index = 0
-  for (let k = 1; k < count; k++) if ((values[start + k] ?? 0) > (values[start + index] ?? 0)) index = k
+  let largest = values[start] ?? 0
+  for (let k = 1; k < count; k++) {
+    const value = values[start + k] ?? 0
+    if (value > largest) {
+      largest = value
+      index = k
+    }
+  }
   return index
 }
