@@ -3,13 +3,12 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { answerAsOldAs, captionAsOldAs, jsonAsOldAs, mapAsOldAs } from './artifact/as-old-as.ts'
 import { compareAnswers, type Difference } from './artifact/compare-answers.ts'
 import type { ExplanationAnswer, MapAnswer, MapLinks, PredictionAnswer } from './domain/answer.ts'
-import type { ExplanationMap } from './domain/explanation.ts'
 import type { PerturbationMethod } from './domain/perturbation.ts'
-import type { PredictionOptions, RenderCaption, RenderOptions, RenderRequest } from './domain/prediction.ts'
+import type { PredictionOptions, RenderOptions, RenderRequest } from './domain/prediction.ts'
 import { Problem, toProblemData } from './domain/problem.ts'
-import { isBlankNote } from './explain/blank-patches.ts'
 import { toAnswer, toArtifacts, toMapAnswer } from './http/to-answer.ts'
 import { type Bundle, loadBundle } from './infer/load-bundle.ts'
 import { draw, explainByPasses, predict } from './pipeline.ts'
@@ -144,36 +143,10 @@ async function replayPrediction(bundle: Bundle, before: PredictionAnswer, bytes:
   const { prediction } = await predict(bundle, request, before.provenance.software)
   const now = toAnswer(prediction, before.id, before.createdAt, () => NOWHERE)
   // What was written is JSON: a number that JSON can't hold is compared as JSON has it.
-  const { differences, compared } = compareAnswers(before, JSON.parse(JSON.stringify(asOldAs(before, now))))
+  const { differences, compared } = compareAnswers(before, JSON.parse(JSON.stringify(answerAsOldAs(before, now))))
   const artifacts = toArtifacts(prediction, before.id, before.createdAt)
   const maps = await compareMaps(before, folder, { kind: 'render', ...artifacts })
   return { isEqual: differences.length === 0 && maps.differing.length === 0, comparedNumbers: compared, comparedMaps: maps.compared, differences, differingMaps: maps.differing }
-}
-
-/** Without what no program said yet when the first answer was made. */
-function asOldAs(before: PredictionAnswer, now: PredictionAnswer): PredictionAnswer {
-  const maps = now.maps.map((map) => asOldAsMap(before, map)).map((map) => (isWithoutFigures(before, map.name) ? withoutFigures(map) : map))
-  if (before.inputCheck !== undefined) return { ...now, maps }
-  const { inputCheck: _, ...older } = now
-  return { ...older, maps }
-}
-
-/** Without what lies on blank patches where the map was answered before that was stated. */
-function asOldAsMap<T extends Pick<ExplanationMap, 'name' | 'notes'> & { readonly numbers?: ExplanationMap['numbers'] }>({ maps }: PredictionAnswer, map: T): T {
-  const kept = maps.find(({ name }) => name === map.name)
-  if (kept === undefined || kept.numbers?.['blankShare'] !== undefined) return map
-  const { blankShare: _, blankArea: _1, ...numbers } = map.numbers ?? {}
-  return { ...map, numbers, notes: map.notes.filter((note) => !isBlankNote(note)) }
-}
-
-/** Whether the map was answered before the figures of a map were stated. */
-function isWithoutFigures({ maps }: PredictionAnswer, name: string): boolean {
-  return maps.some((map) => map.name === name && map.gridSha256 === undefined)
-}
-
-function withoutFigures(map: MapAnswer): MapAnswer {
-  const { shape: _, layer: _1, head: _2, headRange: _3, explainedClass: _4, marks: _5, formula: _6, statistics: _7, numbers: _8, gridSha256: _9, ...older } = map
-  return older
 }
 
 /** Every kept map drawn again: those inside the answer as data URLs, and those that lie beside it. */
@@ -187,37 +160,17 @@ async function compareMaps(
   for (const { name, href } of answer.maps) {
     const found = request.maps.find((candidate) => candidate.name === name)
     if (found === undefined) continue
-    const older = asOldAsMap(answer, found)
-    const map = isWithoutFigures(answer, name) ? drawnWithoutFigures(older) : older
+    const map = mapAsOldAs(answer, found)
     for (const format of FORMATS) {
       const kept = await keptMap(href[format], folder)
       if (kept === null) continue
       compared++
-      const drawn = { map: format === 'json' ? asWritten(map, kept) : map, caption: captionAsWritten(request.caption, kept) }
+      const drawn = { map: format === 'json' ? jsonAsOldAs(kept, map) : map, caption: captionAsOldAs(kept, request.caption) }
       const { bytes } = await draw({ ...request, ...drawn, options: { ...OVERLAY, format } })
       if (!Buffer.from(bytes).equals(kept)) differing.push(`${name}.${format}`)
     }
   }
   return { compared, differing }
-}
-
-function drawnWithoutFigures(map: ExplanationMap): ExplanationMap {
-  const { formula: _, statistics: _1, ...older } = map
-  return older
-}
-
-/** Without the memberships where the JSON was written before it held them. */
-function asWritten(map: ExplanationMap, json: Buffer): ExplanationMap {
-  if (json.includes('"memberships":')) return map
-  const { memberships: _, ...older } = map
-  return older
-}
-
-/** Without the input check where the picture or JSON was written before its caption held it. */
-function captionAsWritten(caption: RenderCaption, kept: Buffer): RenderCaption {
-  if (['attending:input-check', '"inputCheck":'].some((mark) => kept.includes(mark))) return caption
-  const { inputCheck: _, ...older } = caption
-  return older
 }
 
 async function keptMap(link: string, folder: string): Promise<Buffer | null> {
