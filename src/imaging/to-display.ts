@@ -6,6 +6,7 @@ import { type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { paletteToUnit, rgbToUnit, ybrFullToUnit } from './color.ts'
 import type { StoredFrame } from './decode-frame.ts'
 import { findFrameAttributes } from './frame-attributes.ts'
+import { distinctValues, mapValues } from './map-values.ts'
 import { type ModalityTransform, readModality } from './modality.ts'
 import type { PixelDescription } from './read-pixel-description.ts'
 import type { StoredValues } from './stored-values.ts'
@@ -76,42 +77,4 @@ function rangeOf(values: StoredValues, modality: ModalityTransform, isPadding: (
     if (value > max) max = value
   }
   return min > max ? { min: 0, max: 0 } : { min, max }
-}
-
-/** Images have far more pixels than values: up to this span a table is made of them. */
-const MAX_TABLE_SPAN = 65_536
-
-/** Every stored value that occurs, each once where their span allows a table. */
-function distinctValues(values: StoredValues): Iterable<number> {
-  const { min, span } = spanOf(values)
-  if (span > MAX_TABLE_SPAN) return values
-  const occurs = new Uint8Array(span)
-  for (let i = 0; i < values.length; i++) occurs[(values[i] ?? 0) - min] = 1
-  return Array.from(occurs.keys())
-    .filter((i) => occurs[i] === 1)
-    .map((i) => i + min)
-}
-
-/** Each value through `show`. */
-function mapValues(values: StoredValues, show: (stored: number) => number): Float32Array {
-  const { min, span } = spanOf(values)
-  const shown = new Float32Array(values.length)
-  if (span > MAX_TABLE_SPAN) {
-    for (let i = 0; i < values.length; i++) shown[i] = show(values[i] ?? 0)
-    return shown
-  }
-  const table = Float32Array.from({ length: span }, (_, i) => show(i + min))
-  for (let i = 0; i < values.length; i++) shown[i] = table[(values[i] ?? 0) - min] ?? 0
-  return shown
-}
-
-function spanOf(values: StoredValues): { readonly min: number; readonly span: number } {
-  let min = Number.POSITIVE_INFINITY
-  let max = Number.NEGATIVE_INFINITY
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] ?? 0
-    if (value < min) min = value
-    if (value > max) max = value
-  }
-  return { min, span: max - min + 1 }
 }
