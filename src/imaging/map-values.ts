@@ -29,7 +29,20 @@ export function mapValues(values: StoredValues, show: (value: number) => number)
   return shown
 }
 
-function spanOf(values: StoredValues): { readonly min: number; readonly span: number } {
+interface Span {
+  readonly min: number
+  readonly span: number
+}
+
+/** From where to where a table reaches: over all that the type can hold where that is less work than to look at every value, else over what occurs. */
+function spanOf(values: StoredValues): Span {
+  const ofType = 2 ** (8 * values.BYTES_PER_ELEMENT)
+  if (ofType > MAX_TABLE_SPAN || ofType > values.length) return spanThatOccurs(values)
+  const isSigned = values instanceof Int8Array || values instanceof Int16Array
+  return { min: isSigned ? -ofType / 2 : 0, span: ofType }
+}
+
+function spanThatOccurs(values: StoredValues): Span {
   let min = Number.POSITIVE_INFINITY
   let max = Number.NEGATIVE_INFINITY
   for (let i = 0; i < values.length; i++) {
