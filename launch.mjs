@@ -76,10 +76,9 @@ const node = findNode()
 const flags = [
   // node:sqlite, which locks the data folder, warns that it is experimental in this Node: known, and pinned.
   '--disable-warning=ExperimentalWarning',
-  // The pixels of a picture live for one request, but long enough that V8 begins to place such arrays among the old ones, where only a
-  // collection of the whole heap finds them; and in a small heap it begins one at nearly every picture. Half of a prediction's time went there.
+  // Why: src/engine/node-flags.ts.
   '--no-allocation-site-pretenuring',
-  '--initial-heap-size=256', // megabytes
+  '--initial-heap-size=256',
 ]
 const child = spawn(node, [...flags, ...process.argv.slice(2)], {
   stdio: 'inherit',

@@ -1,10 +1,9 @@
 /** One forked engine: its messages come out as events, and it can be given a job, asked to end, or killed. */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { EngineStart, FromEngine, ToEngine } from './messages.ts'
+import { NODE_FLAGS } from './node-flags.ts'
 
 const STDERR_TAIL_BYTES = 4096
-/** As of the server (launch.mjs, where it says why). */
-const NODE_FLAGS = ['--no-allocation-site-pretenuring', '--initial-heap-size=256']
 
 export interface EngineProcessSettings {
   /** Absolute path of the child's entry file. */
@@ -31,7 +30,7 @@ export interface EngineProcess {
 
 /** A started child that has been sent its first message. */
 export function startEngineProcess(settings: EngineProcessSettings, events: EngineProcessEvents): EngineProcess {
-  const child = fork(settings.childFile, [], { serialization: 'advanced', execArgv: NODE_FLAGS, env: { ...settings.environment }, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+  const child = fork(settings.childFile, [], { serialization: 'advanced', execArgv: [...NODE_FLAGS], env: { ...settings.environment }, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
   const stderr = collectStderr(child)
   const ended = new Promise<void>((resolve) => {
     let isOver = false

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { NODE_FLAGS } from '../../../src/engine/node-flags.ts'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 
@@ -17,7 +18,11 @@ export interface RunningServer {
 }
 
 const run = (environment: Readonly<Record<string, string>>): { child: ChildProcess; output(): string; ended: Promise<number | null> } => {
-  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts')], { cwd: ROOT, env: { PATH: process.env['PATH'] ?? '', ...environment }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...NODE_FLAGS, join(ROOT, 'src/main.ts')], {
+    cwd: ROOT,
+    env: { PATH: process.env['PATH'] ?? '', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let text = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream?.setEncoding('utf8').on('data', (part: string) => {
