@@ -3,7 +3,7 @@
 import { PUBLISHED } from '../models/comparison/published-results.ts'
 import type { Interval } from '../models/metrics.ts'
 import type { NetworkConfig } from '../models/network-config.ts'
-import { deadReason } from '../models/training/structure-diagnostics.ts'
+import { deadReason, type StructureDiagnostics } from '../models/training/structure-diagnostics.ts'
 import type { TrainingRecord } from '../models/training/training-record.ts'
 import type { Manifest } from '../src/domain/manifest.ts'
 import type { GraphEvaluation } from './evaluate-graph.ts'
@@ -116,11 +116,34 @@ function structureSection({ manifest, record, evaluation }: CardSource): string 
     return reason === null ? [] : [`layer ${layer.layer}: ${reason}`]
   })
   if (dead.length > 0) parts.push(`**The structure is dead: ${dead.join('; ')}.** Such a model is a plain ViT that draws maps; do not read them as communities that it uses.`)
-  for (const layer of last?.structure ?? []) {
-    const facts = Object.entries(layer).map(([name, value]) => [name, typeof value === 'number' ? String(Number(value.toPrecision(4))) : String(value)])
-    parts.push(`Measured on validation images in the selected epoch:\n\n${table(['', ''], facts)}`)
-  }
+  if (last?.structure.length) parts.push(`Measured on validation images in the selected epoch:\n\n${diagnosticsTable(last.structure)}`)
   return parts.length === 1 ? '' : parts.join('\n\n')
+}
+
+/** How the figures of a layer are called; models/training/structure-diagnostics.ts says what each is. */
+const DIAGNOSTICS: Readonly<Record<string, string>> = {
+  layer: 'layer',
+  zeroDegreeShare: 'zero degrees',
+  meanDegree: 'mean degree',
+  largestClassTokenBias: 'largest bias of the class token',
+  classTokenBiasSpread: 'its spread',
+  effectiveCommunities: 'communities',
+  distinctCommunities: 'of which in one image',
+  membershipConfidence: 'largest membership',
+  density: 'density',
+}
+
+/** A row a layer. */
+function diagnosticsTable(layers: StructureDiagnostics): string {
+  const names = Object.keys(DIAGNOSTICS).filter((name) => layers.some((layer) => name in layer))
+  const rows = layers.map((layer) => {
+    const facts = new Map<string, number>(Object.entries(layer))
+    return names.map((name) => String(Number((facts.get(name) ?? Number.NaN).toPrecision(4))))
+  })
+  return table(
+    names.map((name) => DIAGNOSTICS[name] ?? name),
+    rows,
+  )
 }
 
 function supervisionText({ supervised }: NonNullable<Manifest['structure']>): readonly string[] {

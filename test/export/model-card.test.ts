@@ -60,6 +60,23 @@ describe('the card', () => {
     expect(cardOf(plain, measured(0.5))).not.toContain('of the class token’s attention lies')
   })
 
+  it('says in one table how alive the structure of each layer is', () => {
+    const alive = {
+      zeroDegreeShare: 0.25,
+      meanDegree: 0.512345,
+      largestClassTokenBias: 3.2,
+      classTokenBiasSpread: 0.4,
+      effectiveCommunities: 6.5,
+      membershipConfidence: 0.75,
+      distinctCommunities: 5.5,
+    }
+    const curves = [{ epoch: 1, trainingLoss: 0.4, validationLoss: 0.5, validationAccuracy: 0.8, validationAuc: 0.9, structure: [1, 2].map((layer) => ({ layer, ...alive })) }]
+    const card = cardOf({ ...plain, curves })
+    expect(card.match(/Measured on validation images/g)).toHaveLength(1)
+    expect(card).toContain('| layer | zero degrees | mean degree | largest bias of the class token | its spread | communities | of which in one image | largest membership |')
+    expect(card).toContain('| 2 | 0.25 | 0.5123 | 3.2 | 0.4 | 6.5 | 5.5 | 0.75 |')
+  })
+
   it('says nothing of masks where none were looked at', () => {
     expect(cardOf(plain)).not.toMatch(/supervis|masks of|taught/)
   })
