@@ -61,10 +61,11 @@ function install(digest) {
   writeFileSync(stampFile, digest)
 }
 
+const ownNode = join(root, 'node_modules', `node-${platform()}-${arch()}`, 'bin', 'node')
+
 /** The Node of the optional package, else the one that runs now, provided that it strips types by itself. */
 function findNode() {
-  const own = join(root, 'node_modules', `node-${platform()}-${arch()}`, 'bin', 'node')
-  if (existsSync(own)) return own
+  if (existsSync(ownNode)) return ownNode
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   if (major > 22 || (major === 22 && minor >= 18)) return process.execPath
   process.stderr.write(`Node ${process.versions.node} cannot run TypeScript as it stands, and no Node package exists for ${platform()}-${arch()}: install Node 22.18 or newer.\n`)
@@ -76,9 +77,8 @@ const node = findNode()
 const flags = [
   // node:sqlite, which locks the data folder, warns that it is experimental in this Node: known, and pinned.
   '--disable-warning=ExperimentalWarning',
-  // Why: src/engine/node-flags.ts.
-  '--no-allocation-site-pretenuring',
-  '--initial-heap-size=256',
+  // Why: src/engine/node-flags.ts. Another Node may not know them, and would not start.
+  ...(node === ownNode ? ['--no-allocation-site-pretenuring', '--initial-heap-size=256'] : []),
 ]
 const child = spawn(node, [...flags, ...process.argv.slice(2)], {
   stdio: 'inherit',

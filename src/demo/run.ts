@@ -11,7 +11,7 @@ import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import type { PredictionAnswer } from '../domain/answer.ts'
-import { NODE_FLAGS } from '../engine/node-flags.ts'
+import { inheritedFlags } from '../engine/node-flags.ts'
 import { decodeImage } from '../imaging/decode-image.ts'
 import { toAnswerTable } from '../terminal/answer-table.ts'
 import { type Choosable, chooseModel } from '../terminal/choose-model.ts'
@@ -39,7 +39,10 @@ interface RunningServer {
 /** The server as a process of its own, once it listens. */
 async function startServer(dataFolder: string): Promise<RunningServer> {
   const settings = { ATTENDING_PORT: '0', ATTENDING_ENGINES: '1', ATTENDING_DATA_DIR: dataFolder, ATTENDING_LOG_LEVEL: 'warn' }
-  const child = spawn(process.execPath, [...NODE_FLAGS, join(ROOT, 'src/main.ts')], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...settings } })
+  const child = spawn(process.execPath, [...inheritedFlags(process.execArgv), join(ROOT, 'src/main.ts')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...settings },
+  })
   for await (const line of createInterface({ input: child.stdout })) {
     const origin = /http:\/\/\S+/.exec(line)?.[0]
     if (origin !== undefined) return { process: child, origin }

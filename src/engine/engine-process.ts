@@ -1,7 +1,7 @@
 /** One forked engine: its messages come out as events, and it can be given a job, asked to end, or killed. */
 import { type ChildProcess, fork } from 'node:child_process'
 import type { EngineStart, FromEngine, ToEngine } from './messages.ts'
-import { NODE_FLAGS } from './node-flags.ts'
+import { inheritedFlags } from './node-flags.ts'
 
 const STDERR_TAIL_BYTES = 4096
 
@@ -30,7 +30,12 @@ export interface EngineProcess {
 
 /** A started child that has been sent its first message. */
 export function startEngineProcess(settings: EngineProcessSettings, events: EngineProcessEvents): EngineProcess {
-  const child = fork(settings.childFile, [], { serialization: 'advanced', execArgv: [...NODE_FLAGS], env: { ...settings.environment }, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+  const child = fork(settings.childFile, [], {
+    serialization: 'advanced',
+    execArgv: inheritedFlags(process.execArgv),
+    env: { ...settings.environment },
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  })
   const stderr = collectStderr(child)
   const ended = new Promise<void>((resolve) => {
     let isOver = false

@@ -5,3 +5,8 @@
  * whole heap finds them; and in a small heap it begins one at nearly every picture. Half of a prediction's time went there (docs/explanations.md, "Cost").
  */
 export const NODE_FLAGS: readonly string[] = ['--no-allocation-site-pretenuring', '--initial-heap-size=256']
+
+/** Those that a process runs with, for the processes that it starts: a Node that does not know them was not given them. */
+export function inheritedFlags(execArgv: readonly string[]): string[] {
+  return execArgv.filter((flag) => NODE_FLAGS.includes(flag))
+}
