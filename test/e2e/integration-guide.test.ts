@@ -1,7 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,6 +8,7 @@ import { buildChestPhantom } from '../../src/demo/chest-phantom.ts'
 import type { JobAnswer } from '../../src/http/to-job-answer.ts'
 import { UpsOriginServer } from '../pacs/support/ups-origin-server.ts'
 import { hasDcmtk, hasPydicom, pydicomReads } from '../support/dicom-tools.ts'
+import { freePort } from '../support/free-port.ts'
 import { hasOrthanc, type Orthanc, startOrthanc } from '../support/orthanc.ts'
 import { type RunningServer, startServer } from './support/start-server.ts'
 import { TINY_DCMM, writeTinyBundles } from './support/write-tiny-bundle.ts'
@@ -35,15 +34,6 @@ let worklist: UpsOriginServer
 let server: RunningServer
 let names: Readonly<Record<string, string>>
 let namesAtDcm4chee: Readonly<Record<string, string>>
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
 
 function startPacs(port: number): ChildProcess {
   mkdirSync(join(folder, 'pacs'))
