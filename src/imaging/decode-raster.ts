@@ -4,7 +4,7 @@ import type { DecodedImage, ImageWarning } from '../domain/image.ts'
 import { Problem } from '../domain/problem.ts'
 import { tensorOf } from '../tensor/tensor.ts'
 import { MAX_PIXELS } from './limits.ts'
-import { mapValues } from './map-values.ts'
+import { mapValues, rangeThatOccurs } from './map-values.ts'
 import { readJpegHeader } from './read-jpeg-header.ts'
 import { readPngHeader } from './read-png-header.ts'
 import { fromRange, warning } from './window.ts'
@@ -174,22 +174,11 @@ type ScaledSamples = Pick<DecodedImage['facts'], 'window' | 'warnings'> & { read
 function scaleSamples(samples: Uint8Array | Uint16Array): ScaledSamples {
   const top = samples instanceof Uint16Array ? 65_535 : 255
   if (samples instanceof Uint16Array) {
-    const range = rangeOf(samples)
+    const range = rangeThatOccurs(samples)
     if (range.max <= 32_767) {
       const { window, apply, warnings } = fromRange(range)
       return { window, warnings, pixels: mapValues(samples, apply) }
     }
   }
   return { window: { center: top / 2, width: top, function: 'NONE' }, warnings: [], pixels: mapValues(samples, (value) => value / top) }
-}
-
-function rangeOf(samples: Uint16Array): { readonly min: number; readonly max: number } {
-  let min = 65_535
-  let max = 0
-  for (let i = 0; i < samples.length; i++) {
-    const value = samples[i] ?? 0
-    if (value < min) min = value
-    if (value > max) max = value
-  }
-  return { min, max }
 }

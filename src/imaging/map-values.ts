@@ -43,6 +43,12 @@ function spanOf(values: StoredValues): Span {
 }
 
 function spanThatOccurs(values: StoredValues): Span {
+  const { min, max } = rangeThatOccurs(values)
+  return { min, span: max - min + 1 }
+}
+
+/** The smallest and the largest of some values. */
+export function rangeThatOccurs(values: StoredValues): { readonly min: number; readonly max: number } {
   let min = Number.POSITIVE_INFINITY
   let max = Number.NEGATIVE_INFINITY
   for (let i = 0; i < values.length; i++) {
@@ -50,5 +56,5 @@ function spanThatOccurs(values: StoredValues): Span {
     if (value < min) min = value
     if (value > max) max = value
   }
-  return { min, span: max - min + 1 }
+  return { min, max }
 }
