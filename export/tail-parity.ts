@@ -43,11 +43,16 @@ async function compareImage(
   const run = createTailRunner({ whole: tail, logits: tail }, { asTrained: { scores, values: take('values'), residual: take('residual') }, withoutStructure: null })
   if (run === null) throw new Problem('output-missing', 'the graph lacks what the tail starts from', { output: 'scores' })
   const { bias, keep } = lastStructure(config, take, heads, tokens)
-  const withStructure = await run({ alpha: Float32Array.of(1), bias, keep })
+  // The gradient has no counterpart in the graph; its witnesses are the golden files.
+  const direction = tensorOf(
+    Float32Array.from({ length: config.classes }, (_, index) => (index === 0 ? 1 : 0)),
+    [1, config.classes],
+  )
+  const withStructure = await run({ alpha: Float32Array.of(1), bias, keep, direction })
   const stages = [compareTensors('tail.logits', withStructure.logits, oneRow(take('logits')), bound)]
   if (removed === null) return stages
   const all = tensorOf(new Float32Array(heads * tokens).fill(1), [1, heads, tokens])
-  const without = await run({ alpha: Float32Array.of(0), bias, keep: all })
+  const without = await run({ alpha: Float32Array.of(0), bias, keep: all, direction })
   return [...stages, compareTensors('tail.logits, structure removed', without.logits, oneRow(imageOf(removed, 'logits', image)), bound)]
 }
 

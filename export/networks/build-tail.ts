@@ -26,8 +26,9 @@ interface Normalized {
  * tail.onnx.
  *
  * inputs   scores [head, token], values [head, token, headWidth], residual [width]: one image;
- *          alpha [row], bias [row, head, token], keep [row, head, token]: the changes
- * outputs  logits [row, class]; gradient [row, class, head, token] = d logit / d attention of the class token's row
+ *          alpha [row], bias [row, head, token], keep [row, head, token]: the changes;
+ *          direction [gradientRow, class]: for the first of them, which sum of logits the gradient is of
+ * outputs  logits [row, class]; gradient [gradientRow, head, token] = d (direction . logits) / d attention of the class token's row
  *
  * Source: derivation for a pre-norm ViT whose head reads the class token; checked against finite differences in the golden files.
  * Throws: "checkpoint-invalid", "shape-mismatch".
@@ -60,7 +61,8 @@ function declare(draft: GraphDraft, config: NetworkConfig, sizes: Sizes): void {
   input('alpha', ['row'])
   input('bias', ['row', h, n])
   input('keep', ['row', h, n])
-  draft.outputs.push({ name: 'logits', type: 'float', axes: ['row', config.classes] }, { name: 'gradient', type: 'float', axes: ['row', config.classes, h, n] })
+  input('direction', ['gradientRow', config.classes])
+  draft.outputs.push({ name: 'logits', type: 'float', axes: ['row', config.classes] }, { name: 'gradient', type: 'float', axes: ['gradientRow', h, n] })
 }
 
 /** y = residual + proj(attention values), [row, width] */
@@ -99,27 +101,29 @@ function writeGradient(draft: GraphDraft, config: NetworkConfig, sizes: Sizes, {
   const { nodes } = draft
   const { width, heads: h, tokens: n } = sizes
   const inner = width * config.mlpRatio
-  const atOutput = writeNormBackward(draft, final, draft.weight('head.weight', [config.classes, width])) // dr, [row, C, D]
-  const atHidden = nodes.op('MatMul', [atOutput, draft.weight(`${block}.mlp.fc2.weight`, [width, inner])]) // [row, C, M]
-  const slope = nodes.op('Unsqueeze', [writeGeluSlope(draft, hidden), nodes.ints(1)]) // [row, 1, M]
-  const atNormed = nodes.op('MatMul', [nodes.op('Mul', [atHidden, slope]), draft.weight(`${block}.mlp.fc1.weight`, [inner, width])]) // [row, C, D]
-  const atMixed = nodes.op('Add', [atOutput, writeNormBackward(draft, second, atNormed)]) // dy, [row, C, D]
+  const count = nodes.op('Slice', [nodes.op('Shape', ['direction']), nodes.ints(0), nodes.ints(1)])
+  const firstRows = (value: string): string => nodes.op('Slice', [value, nodes.ints(0), count, nodes.ints(0)])
+  const firstOf = (norm: Normalized): Normalized => ({ ...norm, standardized: firstRows(norm.standardized), deviation: firstRows(norm.deviation) })
+  const atLogits = nodes.op('MatMul', ['direction', draft.weight('head.weight', [config.classes, width])]) // [g, D], g for gradientRow
+  const atOutput = writeNormBackward(draft, firstOf(final), atLogits) // dr, [g, D]
+  const atHidden = nodes.op('MatMul', [atOutput, draft.weight(`${block}.mlp.fc2.weight`, [width, inner])]) // [g, M]
+  const slope = writeGeluSlope(draft, firstRows(hidden)) // [g, M]
+  const atNormed = nodes.op('MatMul', [nodes.op('Mul', [atHidden, slope]), draft.weight(`${block}.mlp.fc1.weight`, [inner, width])]) // [g, D]
+  const atMixed = nodes.op('Add', [atOutput, writeNormBackward(draft, firstOf(second), atNormed)]) // dy, [g, D]
   const atJoined = nodes.op('MatMul', [atMixed, draft.weight(`${block}.attn.proj.weight`, [width, width])])
-  const perHead = nodes.op('Transpose', [nodes.op('Reshape', [atJoined, nodes.ints(-1, config.classes, h, sizes.headWidth)])], { perm: ints([0, 2, 1, 3]) }) // [row, h, C, d]
+  const perHead = nodes.op('Reshape', [atJoined, nodes.ints(-1, h, 1, sizes.headWidth)]) // [g, h, 1, d]
   const values = nodes.op('Transpose', ['values'], { perm: ints([0, 2, 1]) }) // [h, d, n]
-  const byHead = nodes.op('Reshape', [nodes.op('MatMul', [perHead, values]), nodes.ints(-1, h, config.classes, n)])
-  nodes.op('Transpose', [byHead], { perm: ints([0, 2, 1, 3]) }, 'gradient') // [row, C, h, n]
+  nodes.op('Reshape', [nodes.op('MatMul', [perHead, values]), nodes.ints(-1, h, n)], {}, 'gradient') // [g, h, n]
 }
 
-/** (a - mean a - x-hat mean(a x-hat)) / deviation with a = gamma times the gradient; [row, class, width] */
+/** (a - mean a - x-hat mean(a x-hat)) / deviation with a = gamma times the gradient; [gradientRow, width] */
 function writeNormBackward(draft: GraphDraft, norm: Normalized, gradient: string): string {
   const { nodes } = draft
   const last = nodes.ints(-1)
-  const scaled = nodes.op('Mul', [gradient, norm.gamma]) // [row?, C, D]
-  const standardized = nodes.op('Unsqueeze', [norm.standardized, nodes.ints(1)]) // [row, 1, D]
-  const along = nodes.op('Mul', [standardized, nodes.op('ReduceMean', [nodes.op('Mul', [scaled, standardized]), last])])
+  const scaled = nodes.op('Mul', [gradient, norm.gamma])
+  const along = nodes.op('Mul', [norm.standardized, nodes.op('ReduceMean', [nodes.op('Mul', [scaled, norm.standardized]), last])])
   const rest = nodes.op('Sub', [nodes.op('Sub', [scaled, nodes.op('ReduceMean', [scaled, last])]), along])
-  return nodes.op('Div', [rest, nodes.op('Unsqueeze', [norm.deviation, nodes.ints(1)])])
+  return nodes.op('Div', [rest, norm.deviation])
 }
 
 /** d gelu(x) / dx = Phi(x) + x phi(x), with the exact error function */

@@ -65,16 +65,16 @@ export interface ModelOutputs {
 /**
  * Changes of the last block's class-token row, one a row of the batch.
  *
- * alpha  [row], what the bias is multiplied by: 1 as trained, 0 without the structure
- * bias   [row, head, token], the structure's bias in the class token's row: alpha times it is added to the scores
- * keep   [row, head, token], 1 keeps a key, 0 drops it (weight 0, the rest renormalized)
- * wants  'logits' where the gradient is not wanted, which is most of the work
+ * alpha      [row], what the bias is multiplied by: 1 as trained, 0 without the structure
+ * bias       [row, head, token], the structure's bias in the class token's row: alpha times it is added to the scores
+ * keep       [row, head, token], 1 keeps a key, 0 drops it (weight 0, the rest renormalized)
+ * direction  [gradientRow, class], for the first rows: which sum of logits the gradient is of; null where none is wanted
  */
 export interface TailQuery {
   readonly alpha: Float32Array
   readonly bias: Tensor
   readonly keep: Tensor
-  readonly wants?: 'logits'
+  readonly direction: Tensor | null
 }
 
 /**
@@ -90,7 +90,7 @@ export interface TailSets {
   readonly keep: Tensor
 }
 
-/** logits [row, class]; gradient [row, class, head, token], d logit / d attention of the last layer's class-token row. No rows of it where logits alone were wanted. */
+/** logits [row, class]; gradient [gradientRow, head, token], d (direction . logits) / d attention of the last layer's class-token row. */
 export interface TailAnswer {
   readonly logits: Tensor
   readonly gradient: Tensor

@@ -19,7 +19,7 @@ export const communities: MapMethod = {
   isDefault: true,
   readsTail: false,
   needs: (manifest) => declared(manifest, 'membership') ?? declared(manifest, 'queryLoading', 'keyLoading'),
-  build: (context) => communityMap(context, 'communities', 'Communities', membershipsIn(context.outputs.asTrained), context.communities),
+  build: async (context) => communityMap(context, 'communities', 'Communities', membershipsIn(context.outputs.asTrained), await context.communities),
 }
 
 /** One role's loadings of the stochastic block attention, as communities of their own. */

@@ -33,6 +33,7 @@ async function evidenceMap(context: MapContext, part: 'positive' | 'signed'): Pr
   const isSigned = part === 'signed'
   return buildMap({
     name: isSigned ? 'evidence-signed' : 'evidence',
+    formula: isSigned ? 'evidence-signed/2' : 'evidence/2',
     title: isSigned ? 'Evidence for and against' : 'Evidence',
     kind: isSigned ? 'diverging' : 'sequential',
     role: 'causal',
@@ -49,7 +50,7 @@ async function evidenceMap(context: MapContext, part: 'positive' | 'signed'): Pr
 
 /** A_0j times d logit / d A_0j of the class, [head][token]. */
 export async function gradientTimesAttention(study: TailStudy, classIndex: number): Promise<readonly Float64Array[]> {
-  const gradient = gradientOf(await study.unchanged(), 0, classIndex)
+  const gradient = gradientOf(await study.unchanged(classIndex), 0)
   return study.scores.map((_, head) => {
     const row = softmax(scoresUnder(study, head, 1))
     const slopes = gradient[head] ?? []

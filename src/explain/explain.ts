@@ -49,13 +49,14 @@ export async function explain(manifest: Manifest, outputs: ModelOutputs, tail: R
   const explainedClass = classNamed(classes, options.explainedClass ?? predicted.name)
   const found = communitiesIn(outputs.asTrained, manifest)
   const wantsShapley = methods.some(({ name }) => name === 'shapley')
+  const withAll = found === null || study === null ? Promise.resolve(found) : withEffects(found, study, manifest, explainedClass.index, wantsShapley)
+  const context: MapContext = { manifest, outputs, explainedClass, communities: withAll, tail: study }
   // Asked in one turn, answered by one run of the tail.
-  const [communities, counterfactual] = await Promise.all([
-    found === null || study === null ? found : withEffects(found, study, manifest, explainedClass.index, wantsShapley),
+  const [communities, counterfactual, maps] = await Promise.all([
+    withAll,
     counterfactualOf(manifest, classes, outputs, study),
+    Promise.all(methods.map(async (method) => method.build(context))),
   ])
-  const context: MapContext = { manifest, outputs, explainedClass, communities, tail: study }
-  const maps = await Promise.all(methods.map((method) => method.build(context)))
   return {
     classes,
     predictedClass: predicted.name,

@@ -11,8 +11,8 @@ export interface MapContext {
   readonly manifest: Manifest
   readonly outputs: ModelOutputs
   readonly explainedClass: { readonly index: number; readonly name: string }
-  /** The image's communities, where the outputs hold memberships or loadings. */
-  readonly communities: ImageCommunities | null
+  /** The image's communities with what each does to the logit, where the outputs hold memberships or loadings: they wait for the tail. */
+  readonly communities: Promise<ImageCommunities | null>
   /** The last block's exact answers, where the bundle has a tail. */
   readonly tail: TailStudy | null
 }

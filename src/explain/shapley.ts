@@ -17,7 +17,8 @@ export const shapley: MapMethod = {
   build: shapleyMap,
 }
 
-function shapleyMap({ manifest, explainedClass, communities }: MapContext): ExplanationMap {
+async function shapleyMap({ manifest, explainedClass, communities: asked }: MapContext): Promise<ExplanationMap> {
+  const communities = await asked
   if (communities === null) throw new Problem('output-missing', 'Shapley values need communities', { output: 'membership' })
   const row = new Float64Array(manifest.prefixTokens + communities.labels.length)
   communities.labels.forEach((label, patch) => {

@@ -66,7 +66,7 @@ async function structureAttributionMap(context: MapContext): Promise<Explanation
     heads: toHeadGrids(found.rows, manifest),
     unit: 'logit',
     method: "integral of the class logit's gradient with respect to the scores times the structure's bias, from no bias to all of it, summed over heads of the last layer",
-    formula: 'structure-attribution/2',
+    formula: 'structure-attribution/3',
     source: 'integrated gradients along the bias, Sundararajan, Taly and Yan, arXiv:1703.01365, equation 1',
     numbers: { deltaLogit: found.deltaLogit, sum: total(found.rows), classToken: sum[manifest.classTokenIndex] ?? 0, residual: found.residual, nodes: found.nodes },
     notes: [
@@ -105,10 +105,13 @@ function firstNodes({ bias }: TailStudy): number {
 /** The integral by this many nodes, [head][token]. */
 async function integrate(study: TailStudy, classIndex: number, count: number): Promise<readonly Float64Array[]> {
   const { nodes, weights } = gaussLegendre(count)
-  const answer = await study.ask(Array.from(nodes, (alpha) => ({ alpha, hidden: [] })))
+  const answer = await study.ask(
+    Array.from(nodes, (alpha) => ({ alpha, hidden: [] })),
+    classIndex,
+  )
   const rows = study.scores.map(() => new Float64Array(study.tokens))
   nodes.forEach((alpha, node) => {
-    const gradient = gradientOf(answer, node, classIndex)
+    const gradient = gradientOf(answer, node)
     rows.forEach((row, head) => {
       addScoreGradientTimesBias(row, softmax(scoresUnder(study, head, alpha)), gradient[head] ?? new Float32Array(study.tokens), study.bias[head] ?? row, weights[node] ?? 0)
     })

@@ -1,9 +1,9 @@
 /** A bundle's tail and one image's last block in, exact answers about the class token's row out. */
 import type { Manifest } from '../domain/manifest.ts'
-import type { ModelOutputs, OutputName, RunTail, TailAnswer } from '../domain/outputs.ts'
+import type { ModelOutputs, OutputName, RunTail, TailAnswer, TailQuery } from '../domain/outputs.ts'
 import { at, type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { tokenCount } from './patch-grid.ts'
-import { rowOutput, rowsOf } from './read-outputs.ts'
+import { outputOf, rowOutput, rowsOf } from './read-outputs.ts'
 import { biasRows } from './structure-facts.ts'
 import { isInLastLayer } from './structure-layers.ts'
 
@@ -21,8 +21,11 @@ export interface TailStudy {
   readonly scores: readonly ArrayLike<number>[]
   /** What the structure adds to them, [head][token]; zeros where the last layer carries none. */
   readonly bias: readonly ArrayLike<number>[]
-  /** The answer to each change, in order. What is asked before the next await of anyone is answered by one run: a row's bits don't depend on the others. */
-  ask(changes: readonly TailChange[]): Promise<TailAnswer>
+  /**
+   * The answer to each change, in order, with the gradient of one class's logit. What is asked before the next await of anyone, here and of `askLogits`,
+   * is answered by one run: a row's bits don't depend on the others.
+   */
+  ask(changes: readonly TailChange[], classIndex: number): Promise<TailAnswer>
   /** The same without gradients, for a third of the work. */
   askLogits(changes: readonly TailChange[]): Promise<TailAnswer>
   /**
@@ -34,8 +37,8 @@ export interface TailStudy {
   askSets(groups: Int32Array, sets: readonly (readonly number[])[]): Promise<TailAnswer>
   /** Logits as trained, and without the structure in the last layer; asked once. */
   ends(): Promise<TailAnswer>
-  /** The answer without a change, asked once. */
-  unchanged(): Promise<TailAnswer>
+  /** The answer without a change, asked once a class. */
+  unchanged(classIndex: number): Promise<TailAnswer>
 }
 
 export const AS_TRAINED: TailChange = { alpha: 1, hidden: [] }
@@ -55,57 +58,118 @@ export function createTailStudy(manifest: Manifest, outputs: ModelOutputs, tail:
   const layers = manifest.structure?.layers.length ?? 0
   const found = layers > 0 && isInLastLayer(manifest) ? biasRows(manifest, outputs.asTrained, layers - 1) : []
   const bias = found.length > 0 ? found : scores.map(() => new Float64Array(tokens))
-  const ask = together((changes) => tail(toQuery(changes, bias, tokens)))
-  const askLogits = together((changes) => tail({ ...toQuery(changes, bias, tokens), wants: 'logits' }))
-  let base: Promise<TailAnswer> | undefined
+  const classes = outputOf(outputs.asTrained, 'logits').data.length
+  const together = inTurns((changes, directions) => tail({ ...toQuery(changes, bias, tokens), direction: toDirection(directions, classes) }))
+  const askLogits = (changes: readonly TailChange[]): Promise<TailAnswer> => together(changes, null)
+  const unchanged = new Map<number, Promise<TailAnswer>>()
   let ends: Promise<TailAnswer> | undefined
   return {
     heads: scores.length,
     tokens,
     scores,
     bias,
-    ask,
+    ask: together,
     askLogits,
     askSets: (groups, sets) => tail({ bias: toTensor(bias, tokens), groups, keep: toKeep(groups, sets) }),
     ends: () => {
       ends ??= askLogits([AS_TRAINED, STRUCTURE_REMOVED])
       return ends
     },
-    unchanged: () => {
-      base ??= ask([AS_TRAINED])
-      return base
+    unchanged: (classIndex) => {
+      const known = unchanged.get(classIndex) ?? together([AS_TRAINED], classIndex)
+      unchanged.set(classIndex, known)
+      return known
     },
   }
 }
 
-type Ask = (changes: readonly TailChange[]) => Promise<TailAnswer>
+/** Changes, with the class whose gradient is asked, or null. */
+type Ask = (changes: readonly TailChange[], classIndex: number | null) => Promise<TailAnswer>
+/** Changes, and the class of each of the first ones whose gradient is asked. */
+type Run = (changes: readonly TailChange[], directions: readonly number[]) => Promise<TailAnswer>
 
-/** The same, with the changes of all calls up to the end of this turn in one batch. */
-function together(run: Ask): Ask {
-  let waiting: TailChange[] = []
-  let answer: Promise<TailAnswer> | null = null
-  return async (changes) => {
-    const start = waiting.length
-    waiting.push(...changes)
-    answer ??= Promise.resolve().then(() => {
-      const batch = waiting
-      waiting = []
-      answer = null
-      return run(batch)
-    })
-    const { logits, gradient } = await answer
+/** What is asked until the next await of anyone. */
+interface Turn {
+  readonly directed: TailChange[]
+  readonly directions: number[]
+  readonly plain: Set<TailChange>
+  readonly answered: Promise<TailAnswer & { readonly rowOf: ReadonlyMap<TailChange, number> }>
+}
+
+/** Answers all questions of a turn by one run: rows with a gradient first, then the others, each change once. */
+function inTurns(run: Run): Ask {
+  let turn: Turn | null = null
+  const begin = (): Turn => {
+    const begun: Turn = {
+      directed: [],
+      directions: [],
+      plain: new Set(),
+      answered: Promise.resolve().then(() => {
+        turn = null
+        return answerTurn(begun, run)
+      }),
+    }
+    return begun
+  }
+  return async (changes, classIndex) => {
+    turn ??= begin()
+    const { directed, directions, plain, answered } = turn
+    if (classIndex === null) {
+      for (const change of changes) plain.add(change)
+      const { logits, rowOf } = await answered
+      return {
+        logits: rowsAt(
+          logits,
+          changes.map((change) => rowOf.get(change) ?? 0),
+        ),
+        gradient: tensorOf(new Float32Array(0), [0]),
+      }
+    }
+    const start = directed.push(...changes) - changes.length
+    directions.push(...changes.map(() => classIndex))
+    const { logits, gradient } = await answered
     return { logits: rowsFrom(logits, start, changes.length), gradient: rowsFrom(gradient, start, changes.length) }
   }
 }
 
-/** Some entries of the outermost axis, as a view; none where the tensor has none. */
+async function answerTurn({ directed, directions, plain }: Turn, run: Run): Promise<Awaited<Turn['answered']>> {
+  const rowOf = new Map(directed.map((change, row) => [change, row]))
+  const rows = [...directed, ...[...plain].filter((change) => !rowOf.has(change))]
+  rows.forEach((change, row) => {
+    rowOf.set(change, row)
+  })
+  return { ...(await run(rows, directions)), rowOf }
+}
+
+/** Some entries of the outermost axis, as a view. */
 function rowsFrom({ shape: [rows = 0, ...rest], data }: Tensor, start: number, count: number): Tensor {
-  const size = rows === 0 ? 0 : data.length / rows
-  return tensorOf(data.subarray(start * size, (start + count) * size), [rows === 0 ? 0 : count, ...rest])
+  const size = data.length / rows
+  return tensorOf(data.subarray(start * size, (start + count) * size), [count, ...rest])
+}
+
+/** Entries of the outermost axis, copied in this order. */
+function rowsAt(tensor: Tensor, rows: readonly number[]): Tensor {
+  const parts = rows.map((row) => at(tensor, row).data)
+  const size = parts[0]?.length ?? 0
+  const data = new Float32Array(parts.length * size)
+  parts.forEach((part, row) => {
+    data.set(part, row * size)
+  })
+  return tensorOf(data, [parts.length, ...tensor.shape.slice(1)])
+}
+
+/** [row, class]: the logit of each row's class, null where there is no row. */
+function toDirection(classOf: readonly number[], classes: number): Tensor | null {
+  if (classOf.length === 0) return null
+  const data = new Float32Array(classOf.length * classes)
+  classOf.forEach((classIndex, row) => {
+    data[row * classes + classIndex] = 1
+  })
+  return tensorOf(data, [classOf.length, classes])
 }
 
 /** Every row has the same bias: alpha says how much of it counts. */
-function toQuery(changes: readonly TailChange[], bias: readonly ArrayLike<number>[], tokens: number): Parameters<RunTail>[0] {
+function toQuery(changes: readonly TailChange[], bias: readonly ArrayLike<number>[], tokens: number): Omit<TailQuery, 'direction'> {
   const heads = bias.length
   const shape = [changes.length, heads, tokens]
   const keep = new Float32Array(changes.length * heads * tokens).fill(1)
@@ -149,9 +213,9 @@ export function logitsOf(answer: TailAnswer, row: number): Float32Array {
   return at(answer.logits, row).data
 }
 
-/** d logit of a class / d attention of the class token's row, [head][token]. */
-export function gradientOf(answer: TailAnswer, row: number, classIndex: number): readonly Float32Array[] {
-  const gradient = at(at(answer.gradient, row), classIndex)
+/** d logit of the asked class / d attention of the class token's row, [head][token]. */
+export function gradientOf(answer: TailAnswer, row: number): readonly Float32Array[] {
+  const gradient = at(answer.gradient, row)
   return Array.from({ length: gradient.shape[0] ?? 0 }, (_, head) => at(gradient, head).data)
 }
 

@@ -15,7 +15,7 @@ import { keepOutputs, withAnyKeys } from './prune-graph.ts'
 import type { RunRequest } from './run-request.ts'
 import type { Runtime, Session } from './runtime.ts'
 import { checkSignature } from './signature.ts'
-import { createTailRunner, oneKey, TAIL_KEY_AXES, type TailSessions } from './tail-runner.ts'
+import { createTailRunner, oneKey, TAIL_INPUTS, TAIL_KEY_AXES, type TailSessions } from './tail-runner.ts'
 
 export interface Bundle {
   readonly manifest: Manifest
@@ -110,18 +110,24 @@ async function openGraph(runtime: Runtime, bytes: Uint8Array, sha256: string): P
 async function openTail(runtime: Runtime, bytes: Uint8Array, sha256: string): Promise<TailSessions> {
   const { session: whole, model } = await openGraph(runtime, bytes, sha256)
   try {
+    checkTailInputs(whole)
     return { whole, ...(await openLogits(runtime, model)) }
   } catch (cause) {
     await whole.release()
-    throw refuse('runtime', `${runtime.name} does not take the tail without its gradient`, cause)
+    throw cause instanceof Problem ? cause : refuse('runtime', `${runtime.name} does not take the tail without its gradient`, cause)
   }
+}
+
+function checkTailInputs({ inputNames }: Session): void {
+  const differs = inputNames.length !== TAIL_INPUTS.length || !TAIL_INPUTS.every((name) => inputNames.includes(name))
+  if (differs) throw refuse('input-mismatch', `the tail takes ${inputNames.join(', ')}, not ${TAIL_INPUTS.join(', ')}: it was exported by another version of this program`)
 }
 
 /** The tail without its gradient, for any number of keys where its nodes allow it: a run with one key tells. */
 async function openLogits(runtime: Runtime, model: ModelProto): Promise<Omit<TailSessions, 'whole'>> {
   const free = await runtime.open(keepOutputs(withAnyKeys(model, TAIL_KEY_AXES), ['logits']))
   try {
-    await free.run(oneKey(model), ['logits'])
+    await free.run(oneKey(model, free.inputNames), ['logits'])
     return { logits: free, takesAnyKeys: true }
   } catch {
     await free.release()

@@ -2,7 +2,7 @@
 import { clone, toBinary } from '@bufbuild/protobuf'
 import { type GraphProto, type ModelProto, ModelProtoSchema, type NodeProto } from 'onnx-buf'
 
-/** The file's bytes with these outputs alone, the nodes that lead to them, and the constants that those read. Nodes stand in topological order, as ONNX demands. */
+/** The file's bytes with these outputs alone, the nodes that lead to them, and the inputs and constants that those read. Nodes stand in topological order, as ONNX demands. */
 export function keepOutputs(model: ModelProto, outputs: readonly string[]): Uint8Array {
   const copy = clone(ModelProtoSchema, model)
   if (copy.graph !== undefined) prune(copy.graph, outputs)
@@ -30,6 +30,7 @@ function prune(graph: GraphProto, outputs: readonly string[]): void {
     for (const name of namesRead(node)) needed.add(name)
   }
   graph.node = kept.reverse()
+  graph.input = graph.input.filter(({ name }) => needed.has(name))
   graph.output = graph.output.filter(({ name }) => outputs.includes(name))
   graph.initializer = graph.initializer.filter(({ name }) => needed.has(name))
   graph.valueInfo = graph.valueInfo.filter(({ name }) => needed.has(name))

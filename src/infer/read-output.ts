@@ -49,19 +49,6 @@ export function expectedShape(manifest: Manifest, output: OutputName): readonly 
   return (declared?.axes ?? []).filter((axis) => axis !== 'batch').map((axis) => (axis === 'layer' ? layersOf(manifest, output) : sizeOfAxis(manifest, axis)))
 }
 
-/** False where a NaN or an infinity is among the values: 0 times either is NaN. */
-export function allFinite({ data }: Tensor): boolean {
-  // Four sums, since each addition waits for the one before it.
-  let [a, b, c, d] = [0, 0, 0, 0]
-  for (let i = 0; i < data.length; i += 4) {
-    a += (data[i] ?? 0) * 0
-    b += (data[i + 1] ?? 0) * 0
-    c += (data[i + 2] ?? 0) * 0
-    d += (data[i + 3] ?? 0) * 0
-  }
-  return a + b + c + d === 0
-}
-
 function layersOf(manifest: Manifest, output: OutputName): number {
   const declared = manifest.outputs[output]
   const layers = output === 'attentionAll' ? manifest.depth : (manifest.structure?.layers.length ?? 0)

@@ -2,10 +2,11 @@
 import type { ModelProto } from 'onnx-buf'
 import type { ModelOutputs, RunTail, TailAnswer, TailQuery, TailSets } from '../domain/outputs.ts'
 import { Problem } from '../domain/problem.ts'
+import { allFinite } from '../tensor/all-finite.ts'
 import { firstRows } from '../tensor/first-rows.ts'
 import { type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { mergeKeys } from './merge-keys.ts'
-import { allFinite } from './read-output.ts'
+
 import type { Feed, Feeds, Session } from './runtime.ts'
 
 /** A bundle's tail, and the same graph without its gradient. */
@@ -16,19 +17,24 @@ export interface TailSessions {
   readonly takesAnyKeys?: boolean
 }
 
+/** A tail's inputs: docs/bundle.md has their axes. */
+export const TAIL_INPUTS = ['scores', 'values', 'residual', 'alpha', 'bias', 'keep', 'direction'] as const
+
 /** Which axis of a tail's inputs counts the keys. */
 export const TAIL_KEY_AXES = { scores: 1, values: 1, bias: 2, keep: 2 } as const
 
-/** Feeds of a run of one row with one key: the sizes that the graph declares, zeros but for `keep`. */
-export function oneKey({ graph }: ModelProto): Feeds {
+/** Feeds of a run of one row with one key, for these inputs: the sizes that the graph declares, zeros but for `keep`. */
+export function oneKey({ graph }: ModelProto, inputs: readonly string[]): Feeds {
   const axes: Readonly<Record<string, number>> = TAIL_KEY_AXES
   return Object.fromEntries(
-    (graph?.input ?? []).map(({ name, type }) => {
-      const dimensions = type?.value.case === 'tensorType' ? (type.value.value.shape?.dim ?? []) : []
-      // Sizes without a number are those of the batch.
-      const shape = dimensions.map(({ value }, axis) => (axis === axes[name] || value.case !== 'dimValue' ? 1 : Number(value.value)))
-      return [name, feed(tensorOf(new Float32Array(shape.reduce((size, length) => size * length, 1)).fill(name === 'keep' ? 1 : 0), shape))]
-    }),
+    (graph?.input ?? [])
+      .filter(({ name }) => inputs.includes(name))
+      .map(({ name, type }) => {
+        const dimensions = type?.value.case === 'tensorType' ? (type.value.value.shape?.dim ?? []) : []
+        // Sizes without a number are those of the batch.
+        const shape = dimensions.map(({ value }, axis) => (axis === axes[name] || value.case !== 'dimValue' ? 1 : Number(value.value)))
+        return [name, feed(tensorOf(new Float32Array(shape.reduce((size, length) => size * length, 1)).fill(name === 'keep' ? 1 : 0), shape))]
+      }),
   )
 }
 
@@ -43,9 +49,10 @@ export function createTailRunner(sessions: TailSessions, { asTrained }: ModelOut
     gradient: tensorOf(new Float32Array(0), [0]),
   })
   const run = async (query: TailQuery): Promise<TailAnswer> => {
-    checkShapes(query, [query.alpha.length, ...scores.shape])
-    const feeds = { ...image, alpha: feed(tensorOf(query.alpha, [query.alpha.length])), bias: feed(query.bias), keep: feed(query.keep) }
-    return query.wants === 'logits' ? logitsOf(feeds) : answer(await sessions.whole.run(feeds, ['logits', 'gradient']))
+    const { alpha, bias, keep, direction } = query
+    checkShapes(query, [alpha.length, ...scores.shape])
+    const feeds = { ...image, alpha: feed(tensorOf(alpha, [alpha.length])), bias: feed(bias), keep: feed(keep) }
+    return direction === null ? logitsOf(feeds) : answer(await sessions.whole.run({ ...feeds, direction: feed(direction) }, ['logits', 'gradient']))
   }
   return async (query) => {
     if (!('groups' in query)) return run(query)
@@ -79,7 +86,7 @@ function toQuery({ bias, groups, keep }: TailSets, scores: Tensor): TailQuery {
   const added = new Float32Array(rows * bias.data.length)
   const kept = added.map((_, i) => keep.data[Math.floor(i / bias.data.length) * count + (groups[i % groups.length] ?? 0)] ?? 0)
   for (let row = 0; row < rows; row++) added.set(bias.data, row * bias.data.length)
-  return { alpha: new Float32Array(rows).fill(1), bias: tensorOf(added, shape), keep: tensorOf(kept, shape), wants: 'logits' }
+  return { alpha: new Float32Array(rows).fill(1), bias: tensorOf(added, shape), keep: tensorOf(kept, shape), direction: null }
 }
 
 function answer(results: ReadonlyMap<string, Tensor>): TailAnswer {
@@ -93,10 +100,13 @@ function finite(results: ReadonlyMap<string, Tensor>, name: string): Tensor {
   return tensor
 }
 
-function checkShapes({ bias, keep }: Pick<TailQuery, 'bias' | 'keep'>, expected: readonly number[]): void {
+function checkShapes({ bias, keep, direction }: TailQuery, expected: readonly number[]): void {
   for (const { shape } of [bias, keep]) {
     if (shape.join() !== expected.join()) throw new Problem('shape-mismatch', 'a change of the last block', { expected, actual: shape })
   }
+  const [rows = 0] = expected
+  const [gradientRows = 0, classes = 0] = direction?.shape ?? [1, 1]
+  if (gradientRows < 1 || gradientRows > rows) throw new Problem('shape-mismatch', 'gradients of the last block', { expected: [rows, classes], actual: direction?.shape ?? [] })
 }
 
 function feed({ shape, data }: Tensor): Feed {

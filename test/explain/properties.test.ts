@@ -78,7 +78,7 @@ describe('attention of the class token', () => {
       manifest,
       outputs: { asTrained: { attention }, withoutStructure: null },
       explainedClass: { index: 0, name: 'first' },
-      communities: null,
+      communities: Promise.resolve(null),
       tail: null,
     }
     const map = await classTokenAttention.build(context)

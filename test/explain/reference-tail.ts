@@ -115,9 +115,12 @@ export const referenceTail =
     }
     const answers = Array.from({ length: query.keep.shape[0]! }, (_, row) => runRow(row))
     const classes = block.head.weight.length
+    const direction = 'groups' in query || query.direction === null ? tensorOf(new Float32Array(0), [0, classes]) : query.direction
+    const along = (row: number): Vector =>
+      Array.from({ length: heads * tokens }, (_, i) => answers[row]!.gradient.reduce((sum, rows, c) => sum + direction.data[row * classes + c]! * rows.flat()[i]!, 0))
     return {
       logits: tensorOf(Float32Array.from(answers.flatMap(({ logits }) => logits)), [answers.length, classes]),
-      gradient: tensorOf(Float32Array.from(answers.flatMap(({ gradient }) => gradient.flat(2))), [answers.length, classes, heads, tokens]),
+      gradient: tensorOf(Float32Array.from(Array.from({ length: direction.shape[0]! }, (_, row) => along(row)).flat()), [direction.shape[0]!, heads, tokens]),
     }
   }
 

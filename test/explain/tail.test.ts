@@ -56,7 +56,11 @@ const caseOfBlock = (block: LastBlock): { readonly manifest: Manifest; readonly 
     structure: { layers: [0], communities: 3, options: {}, structureInput: 'structure', seedInput: null, maskMode: null },
   })
   const outputs = {
-    asTrained: { scores: tensorOf(matrix(block.scores), [heads, tokens, tokens]), bias: tensorOf(matrix(block.bias), [1, heads, tokens, tokens]) },
+    asTrained: {
+      logits: tensorOf(new Float32Array(block.head.bias.length), [block.head.bias.length]),
+      scores: tensorOf(matrix(block.scores), [heads, tokens, tokens]),
+      bias: tensorOf(matrix(block.bias), [1, heads, tokens, tokens]),
+    },
     withoutStructure: null,
   }
   return { manifest, outputs }
@@ -96,23 +100,28 @@ describe('evidence', () => {
 
   it('meets the gradient that finite differences confirmed', async () => {
     const study = studyOfBlock(goldenTailBlock())
-    const { gradient } = await study.unchanged()
-    const expected = goldenTail['G[class][head][token]'].flat(2)
-    expected.forEach((value, i) => {
-      expect(Math.abs(gradient.data[i]! - value)).toBeLessThan(1e-6)
-    })
+    for (const [classIndex, rows] of goldenTail['G[class][head][token]'].entries()) {
+      const { gradient } = await study.unchanged(classIndex)
+      expect(gradient.shape).toEqual([1, rows.length, rows[0]!.length])
+      rows.flat().forEach((value, i) => {
+        expect(Math.abs(gradient.data[i]! - value)).toBeLessThan(1e-6)
+      })
+    }
   })
 })
 
 /** The attributions by Simpson's rule with 400 steps, [head][token]. */
 const integralOf = async (study: TailStudy, classIndex: number): Promise<number[][]> => {
   const steps = 400
-  const { gradient } = await study.ask(Array.from({ length: steps + 1 }, (_, step) => ({ alpha: step / steps, hidden: [] })))
+  const { gradient } = await study.ask(
+    Array.from({ length: steps + 1 }, (_, step) => ({ alpha: step / steps, hidden: [] })),
+    classIndex,
+  )
   const integrand = (step: number): number[][] =>
     study.scores.map((scores, head) => {
       const weights = Array.from(scores, (score, token) => Math.exp(score + (step / steps) * study.bias[head]![token]!))
       const sum = weights.reduce((total, weight) => total + weight, 0)
-      const slopes = Array.from(at(at(at(gradient, step), classIndex), head).data)
+      const slopes = Array.from(at(at(gradient, step), head).data)
       const mean = slopes.reduce((total, slope, token) => total + (weights[token]! / sum) * slope, 0)
       return slopes.map((slope, token) => (weights[token]! / sum) * (slope - mean) * study.bias[head]![token]!)
     })
@@ -136,12 +145,32 @@ describe('a study of the tail', () => {
       { alpha: 1, hidden: [2] },
       { alpha: 0.5, hidden: [1, 3] },
     ]
-    const [first, rest] = await Promise.all([study.ask(changes.slice(0, 1)), study.ask(changes.slice(1))])
+    const [first, rest] = await Promise.all([study.ask(changes.slice(0, 1), 1), study.ask(changes.slice(1), 1)])
     expect(sizes).toEqual([3])
-    const alone = await study.ask(changes)
+    const alone = await study.ask(changes, 1)
     expect([...first.logits.data, ...rest.logits.data]).toEqual([...alone.logits.data])
     expect([...first.gradient.data, ...rest.gradient.data]).toEqual([...alone.gradient.data])
     expect(rest.gradient.shape).toEqual([2, ...alone.gradient.shape.slice(1)])
+  })
+
+  it('asks for logits and for gradients of several classes in that run too, a change that all share once', async () => {
+    const block = goldenTailBlock()
+    const shapes: (readonly number[] | null)[] = []
+    const watched: RunTail = (query) => {
+      shapes.push(query.keep.shape.slice(0, 1), 'groups' in query ? null : (query.direction?.shape ?? null))
+      return referenceTail(block)(query)
+    }
+    const { manifest, outputs } = caseOfBlock(block)
+    const study = createTailStudy(manifest, outputs, watched)
+    const half = { alpha: 0.5, hidden: [2] }
+    const [logits, ends, first, second] = await Promise.all([study.askLogits([half, AS_TRAINED]), study.ends(), study.unchanged(0), study.ask([half, AS_TRAINED], 2)])
+    expect(shapes).toEqual([[4], [3, 3]]) // as trained, half, as trained of another class; without the structure
+    const alone = createTailStudy(manifest, outputs, referenceTail(block))
+    expect(logits).toEqual(await alone.askLogits([half, AS_TRAINED]))
+    expect(ends).toEqual(await alone.ends())
+    expect(first).toEqual(await alone.unchanged(0))
+    expect(second).toEqual(await alone.ask([half, AS_TRAINED], 2))
+    expect([...first.gradient.data]).not.toEqual([...at(second.gradient, 1).data])
   })
 
   it('hands a failed run to everyone who asked', async () => {

@@ -136,6 +136,16 @@ describe('a bundle of the DCMM golden network', () => {
     await expect(bundle.run({ pixels, placement: goldenInput(golden, 0).placement }, request([]))).rejects.toMatchObject({ code: 'output-not-finite' })
   })
 
+  it('refuses a tail that takes other inputs than today', async () => {
+    const files = goldenBundle(golden)
+    const older = { ...files.manifest, tail: { file: 'tail.onnx' as const, sha256: sha256(files.graph) } }
+    await expect(openBundle({ ...withManifest(files, older), tail: files.graph })).rejects.toMatchObject({
+      code: 'bundle-refused',
+      facts: { reason: 'input-mismatch' },
+      message: expect.stringContaining('not scores, values, residual, alpha, bias, keep, direction'),
+    })
+  })
+
   it('refuses an output that the network does not have, and samples of a network without masks', async () => {
     await expect(bundle.run(goldenInput(golden, 0), request(['queryLoading']))).rejects.toMatchObject({ code: 'output-missing', facts: { output: 'queryLoading' } })
     await expect(bundle.run(goldenInput(golden, 0), request([], { samples: 2 }))).rejects.toMatchObject({ code: 'parameter-invalid' })

@@ -54,7 +54,7 @@ describe('sets of keys', () => {
     const shape = [3, heads, TOKENS]
     const kept = Float32Array.from({ length: 3 * heads * TOKENS }, (_, i) => keep.data[Math.floor(i / (heads * TOKENS)) * 4 + groups[i % TOKENS]!]!)
     const repeated = tensorOf(Float32Array.from([...bias.data, ...bias.data, ...bias.data]), shape)
-    return tail({ alpha: Float32Array.of(1, 1, 1), bias: repeated, keep: tensorOf(kept, shape), wants: 'logits' })
+    return tail({ alpha: Float32Array.of(1, 1, 1), bias: repeated, keep: tensorOf(kept, shape), direction: null })
   }
 
   it('are answered with one key a group, as token by token', async () => {

@@ -1,8 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { TensorProto_DataType } from 'onnx-buf'
 import { describe, expect, it } from 'vitest'
+import { buildTail } from '../../export/networks/build-tail.ts'
+import { encodeModel } from '../../export/onnx/encode-model.ts'
+import type { NetworkConfig } from '../../models/network-config.ts'
 import { parseManifest } from '../../src/domain/manifest.ts'
+import { checkGraph } from '../../src/infer/check-graph.ts'
+import { type Tensor, tensorOf } from '../../src/tensor/tensor.ts'
 import { dataFile, hasData } from '../support/corpus.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
@@ -21,7 +27,53 @@ function fileOf(id: string): string {
   return dataFile(id.endsWith('mnist') ? `medmnist/${id}.npz` : `${id}/${id}.npz`)
 }
 
+/** The float weights of a bundle's graph, as in a checkpoint. */
+function weightsOf(folder: string): Map<string, Tensor> {
+  const weights = new Map<string, Tensor>()
+  for (const { name, dims, dataType, rawData } of checkGraph(readFileSync(join(folder, 'model.onnx'))).graph!.initializer) {
+    if (dataType !== TensorProto_DataType.FLOAT) continue
+    const shape = dims.map(Number)
+    const data = new Float32Array(Uint8Array.from(rawData).buffer)
+    const [inner = 0, out = 0] = shape
+    if (!name.endsWith('.transposed')) weights.set(name, tensorOf(data, shape))
+    else
+      weights.set(
+        name.slice(0, -'.transposed'.length),
+        tensorOf(
+          data.map((_, i) => data[(i % inner) * out + Math.floor(i / inner)]!),
+          [out, inner],
+        ),
+      )
+  }
+  return weights
+}
+
 describe('a released bundle', () => {
+  it.each(readdirSync(RELEASED))("%s has the tail that today's exporter writes of its weights", (name) => {
+    const folder = join(RELEASED, name)
+    const { network, input, patchGrid, depth, heads, classes } = parseManifest(JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')))
+    const weights = weightsOf(folder)
+    const [hidden = 0, width = 0] = weights.get('blocks.0.mlp.fc1.weight')!.shape
+    const config: NetworkConfig = {
+      network: network as NetworkConfig['network'],
+      imageSize: input.height,
+      channels: input.channels,
+      patchSize: input.height / patchGrid.height,
+      patchOverlap: 0,
+      width,
+      depth,
+      heads,
+      mlpRatio: hidden / width,
+      classes: classes.length,
+      layerNormEps: 1e-6,
+      // The tail is the same with any structure.
+      structuredLayers: [],
+      dcmm: null,
+      sbm: null,
+    }
+    expect(Buffer.from(encodeModel(buildTail(config, weights))).equals(readFileSync(join(folder, 'tail.onnx')))).toBe(true)
+  })
+
   it.skipIf(!hasData).each(readdirSync(RELEASED))(
     '%s gives today the figures of its manifest and card, to the digit (needs the data)',
     (name) => {

@@ -64,33 +64,61 @@ describe.each(['dcmm', 'dcmm-all', 'sbm-expected'] as const)("the tail of golden
     const bias = structure === 'mask' ? tensorOf(last.data.map(Math.log), last.shape) : last
     return { tail: bundle.tailFor(outputs)!, scores: firstRows(outputs.asTrained.scores!), bias, logits: outputs.asTrained.logits! }
   }
-  const ask = ({ tail, bias }: { tail: RunTail; bias: Tensor }, alpha: number[]): Promise<TailAnswer> =>
-    tail({ alpha: Float32Array.from(alpha), bias: repeated(bias, alpha.length), keep: ones([alpha.length, ...bias.shape]) })
+  const ask = ({ tail, bias }: { tail: RunTail; bias: Tensor }, alpha: number[], direction: Tensor): Promise<TailAnswer> =>
+    tail({ alpha: Float32Array.from(alpha), bias: repeated(bias, alpha.length), keep: ones([alpha.length, ...bias.shape]), direction })
+  const { classes } = golden.config
+  const ofClass = (index: number, rows: number): Tensor =>
+    repeated(
+      tensorOf(
+        Float32Array.from({ length: classes }, (_, i) => (i === index ? 1 : 0)),
+        [classes],
+      ),
+      rows,
+    )
 
   it.each([0, 1])('meets the logits with and without the last structure, and the gradient of attention, for image %i', async (image) => {
     const state = await study(image)
-    const { logits, gradient } = await ask(state, [1, 0])
+    const { logits, gradient } = await ask(state, [1, 0], ofClass(0, 1))
     const tolerance = { absolute: 2e-5, relative: 1e-4 }
     expect(excess(at(logits, 0), state.logits, tolerance)).toBeLessThanOrEqual(1)
     expect(excess(at(logits, 1), at(golden.expected.get('explain.logitsWithoutStructureInLastLayer')!, image), tolerance)).toBeLessThanOrEqual(1)
-    expect(excess(at(gradient, 0), at(golden.expected.get('explain.gradAttention')!, image), tolerance)).toBeLessThanOrEqual(1)
+    expect(gradient.shape).toEqual([1, ...state.bias.shape])
+    const expected = at(golden.expected.get('explain.gradAttention')!, image)
+    for (let index = 0; index < classes; index++) {
+      const of = await ask(state, [1, 1], ofClass(index, 2))
+      for (const row of [0, 1]) expect(excess(at(of.gradient, row), at(expected, index), tolerance)).toBeLessThanOrEqual(1)
+    }
+  })
+
+  it('gives the gradient of any sum of logits, and the same bits of a row whatever other rows are asked', async () => {
+    const state = await study(0)
+    const sum = await ask(state, [0.5], tensorOf(Float32Array.of(1, -2, 0.5), [1, classes]))
+    const parts = [0, 1, 2].map(async (index) => (await ask(state, [0.5], ofClass(index, 1))).gradient.data)
+    const [a, b, c] = await Promise.all(parts)
+    sum.gradient.data.forEach((value, i) => {
+      expect(Math.abs(value - (a![i]! - 2 * b![i]! + 0.5 * c![i]!))).toBeLessThan(1e-6)
+    })
+    const among = await ask(state, [0.5, 0.25, 1, 0, 0.75], ofClass(1, 3))
+    expect([...at(among.gradient, 0).data]).toEqual([...b!])
+  })
+
+  it('refuses gradients of more rows than there are, and of none', async () => {
+    const state = await study(0)
+    for (const rows of [0, 3]) await expect(ask(state, [1, 0], ofClass(0, rows))).rejects.toMatchObject({ code: 'shape-mismatch' })
   })
 
   it('integrates to the golden structure attribution, whose sum is what the structure changed', async () => {
     const state = await study(0)
     const rule = gaussLegendre(64)
-    const { gradient } = await ask(
-      state,
-      rule.map(([alpha]) => alpha),
-    )
+    const alphas = rule.map(([alpha]) => alpha)
+    const gradients = await Promise.all(Array.from({ length: classes }, async (_, index) => (await ask(state, alphas, ofClass(index, alphas.length))).gradient))
     const [heads = 0, tokens = 0] = state.bias.shape
-    const classes = golden.config.classes
     const sum = new Float64Array(classes * heads * tokens)
     rule.forEach(([alpha, weight], node) => {
       const attention = attentionOf(state.scores, state.bias, alpha)
       for (let c = 0; c < classes; c++) {
         for (let head = 0; head < heads; head++) {
-          const g = (j: number): number => gradient.data[((node * classes + c) * heads + head) * tokens + j]!
+          const g = (j: number): number => gradients[c]!.data[(node * heads + head) * tokens + j]!
           const a = (j: number): number => attention[head * tokens + j]!
           const mean = Array.from({ length: tokens }, (_, j) => a(j) * g(j)).reduce((x, y) => x + y, 0)
           for (let j = 0; j < tokens; j++) sum[(c * heads + head) * tokens + j]! += weight * a(j) * (g(j) - mean) * state.bias.data[head * tokens + j]!
@@ -109,19 +137,19 @@ describe.each(['dcmm', 'dcmm-all', 'sbm-expected'] as const)("the tail of golden
     for (let head = 0; head < heads; head++) for (const j of [2, 5]) keep.data[head * tokens + j] = 0
     for (let head = 0; head < heads; head++) for (const j of [2, 5]) far.data[head * tokens + j] = -1e4 - scores.data[head * tokens + j]!
     const alpha = Float32Array.of(1)
-    const dropped = await tail({ alpha, bias: repeated(bias, 1), keep })
-    const pushedAway = await tail({ alpha, bias: repeated(far, 1), keep: ones([1, heads, tokens]) })
+    const dropped = await tail({ alpha, bias: repeated(bias, 1), keep, direction: null })
+    const pushedAway = await tail({ alpha, bias: repeated(far, 1), keep: ones([1, heads, tokens]), direction: null })
     expect(excess(dropped.logits, pushedAway.logits, { absolute: 1e-6, relative: 1e-6 })).toBeLessThanOrEqual(1)
   })
 
   it('differs between two images: no gradient is frozen into the graph', async () => {
-    const [first, second] = [await ask(await study(0), [1]), await ask(await study(1), [1])]
+    const [first, second] = [await ask(await study(0), [1], ofClass(0, 1)), await ask(await study(1), [1], ofClass(0, 1))]
     expect(first.gradient.data).not.toEqual(second.gradient.data)
   })
 
   it('refuses a change of another shape', async () => {
     const { tail, bias } = await study(0)
-    await expect(tail({ alpha: Float32Array.of(1, 2), bias: repeated(bias, 1), keep: ones([2, ...bias.shape]) })).rejects.toMatchObject({ code: 'shape-mismatch' })
+    await expect(tail({ alpha: Float32Array.of(1, 2), bias: repeated(bias, 1), keep: ones([2, ...bias.shape]), direction: null })).rejects.toMatchObject({ code: 'shape-mismatch' })
   })
 })
 
@@ -214,9 +242,13 @@ describe('the tail of the hand-made block', () => {
   }
 
   it('meets logits with lambda and with lambda 0, and the gradient', async () => {
-    const { logits, gradient } = await tail({ alpha: Float32Array.of(1, 0), bias: repeated(bias, 2), keep: ones([2, H, N]) })
-    near(logits.data, [...golden.logits, ...golden['logits_lambda0']])
-    near(at(gradient, 0).data, flat(golden['G[class][head][token]']))
+    const each = tensorOf(
+      Float32Array.from({ length: C * C }, (_, i) => (i % (C + 1) === 0 ? 1 : 0)),
+      [C, C],
+    )
+    const { logits, gradient } = await tail({ alpha: Float32Array.of(1, 1, 1, 0), bias: repeated(bias, 4), keep: ones([4, H, N]), direction: each })
+    near(logits.data, [...golden.logits, ...golden.logits, ...golden.logits, ...golden['logits_lambda0']])
+    near(gradient.data, flat(golden['G[class][head][token]']))
   })
 
   it('meets the knock-out of each token, and the class token alone', async () => {
@@ -224,7 +256,7 @@ describe('the tail of the hand-made block', () => {
     const keep = ones([rows, H, N])
     for (let token = 1; token < N; token++) for (let head = 0; head < H; head++) keep.data[((token - 1) * H + head) * N + token] = 0
     for (let head = 0; head < H; head++) for (let token = 1; token < N; token++) keep.data[((rows - 1) * H + head) * N + token] = 0
-    const { logits } = await tail({ alpha: new Float32Array(rows).fill(1), bias: repeated(bias, rows), keep })
+    const { logits } = await tail({ alpha: new Float32Array(rows).fill(1), bias: repeated(bias, rows), keep, direction: ones([1, C]) })
     const drops = flat(golden['knockout_logit_drop[token 1..4][class]'])
     near(logits.data, [...drops.map((drop, i) => golden.logits[i % C] - drop), ...golden['logits_cls_only']])
   })
