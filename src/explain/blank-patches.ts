@@ -33,14 +33,23 @@ export function isBlankNote(note: string): boolean {
 const NOTE = 'where the image shows nothing: such patches serve the network as a notepad, and are no finding'
 
 function stated(map: ExplanationMap, isBlank: readonly boolean[], blankArea: number): ExplanationMap {
-  const { data } = map.grid
-  const sumOf = (isCounted: (patch: number) => boolean): number => data.reduce((sum, value, patch) => sum + (isCounted(patch) ? Math.abs(value) : 0), 0)
-  const sum = sumOf(() => true)
-  if (sum === 0) return map
-  const blankShare = sumOf((patch) => isBlank[patch] === true) / sum
+  const { all, blank } = sumsOf(map.grid.data, isBlank)
+  if (all === 0) return map
+  const blankShare = blank / all
   const isMostlyBlank = blankShare > MOSTLY_BLANK && blankShare > blankArea
   const note = `${Math.round(100 * blankShare)} % of this map lies on the ${Math.round(100 * blankArea)} % of the patches ${NOTE}`
   return { ...map, numbers: { ...map.numbers, blankShare, blankArea }, notes: isMostlyBlank ? [...map.notes, note] : map.notes }
+}
+
+/** The values' absolute sum, and the part of it on blank patches. */
+function sumsOf(values: Float32Array, isBlank: readonly boolean[]): { readonly all: number; readonly blank: number } {
+  let [all, blank] = [0, 0]
+  for (let patch = 0; patch < values.length; patch++) {
+    const size = Math.abs(values[patch] ?? 0)
+    all += size
+    if (isBlank[patch] === true) blank += size
+  }
+  return { all, blank }
 }
 
 /** By patch, whether all its pixels, in every channel, lie within BLANK_SPAN of the gray range [0, 1]. */

@@ -129,5 +129,11 @@ function addScoreGradientTimesBias(into: Float64Array, attention: Float64Array, 
 }
 
 function total(rows: readonly Float64Array[]): number {
-  return rows.reduce((sum, row) => sum + row.reduce((rowSum, value) => rowSum + value, 0), 0)
+  let sum = 0
+  for (const row of rows) {
+    let rowSum = 0
+    for (let token = 0; token < row.length; token++) rowSum += row[token] ?? 0
+    sum += rowSum
+  }
+  return sum
 }

@@ -20,6 +20,7 @@ export function gram(x: Float64Array, rows: number): Float64Array {
   const memory = memoryOf(products + padded * padded * VALUE_BYTES)
   new Float64Array(memory, 0, x.length).set(x)
   functions.gram(0, rows, columns, workspace, products)
+  if (padded === rows) return new Float64Array(memory, products, rows * rows).slice()
   const out = new Float64Array(rows * rows)
   for (let row = 0; row < rows; row++) out.set(new Float64Array(memory, products + row * padded * VALUE_BYTES, rows), row * rows)
   return out
