@@ -61,42 +61,55 @@ export async function bench(args: readonly string[]): Promise<string> {
 }
 
 async function benchNetwork(name: string, of: NetworkConfig, rounds: number): Promise<string> {
-  const tasks = [false, true].flatMap((decodes) => SETS.map(([, maps]): AnswerTask => ({ network: of, decodes, maps })))
-  const { times, said } = await race(tasks, rounds)
-  const given = times.slice(0, SETS.length)
-  const decoded = times.slice(SETS.length)
-  const rows = SETS.map(([set], i) => [set, ...figures(given[i], given[0]), ...figures(decoded[i], decoded[0])])
-  return aligned([[`${name}; ${said} communities`, 'over logits', 'here', 'with the picture decoded and preprocessed', 'here'], ...rows])
+  const tasksThat = (decodes: boolean): readonly AnswerTask[] => SETS.map(([, maps]) => ({ network: of, decodes, maps }))
+  const given = await race(tasksThat(false), rounds)
+  const decoded = await race(tasksThat(true), rounds)
+  const rows = SETS.map(([set], i) => [set, ...(given.figures[i] ?? []), ...(decoded.figures[i] ?? [])])
+  return aligned([[`${name}; ${given.said} communities`, 'over logits', 'here', 'with the picture decoded and preprocessed', 'here'], ...rows])
 }
 
 async function benchPictures(rounds: number): Promise<string> {
-  const { times } = await race(
+  const { figures } = await race(
     PICTURES.map(([, picture]): PictureTask => ({ picture })),
     rounds,
   )
-  return aligned([['picture of 1024 x 1024', 'ratio', 'here'], ...PICTURES.map(([name], i) => [name, ...figures(times[i], times[0])])])
+  return aligned([['picture of 1024 x 1024', 'ratio', 'here'], ...PICTURES.map(([name], i) => [name, ...(figures[i] ?? [])])])
 }
 
-/** CPU milliseconds, a list a task, and what the first one said. */
-async function race(tasks: readonly (AnswerTask | PictureTask)[], rounds: number): Promise<{ readonly times: readonly number[][]; readonly said: string }> {
+/** What the first contender said, and of each task its ratio to the first and its CPU milliseconds. */
+interface Race {
+  readonly said: string
+  readonly figures: readonly (readonly string[])[]
+}
+
+/** The first task has a turn before every other's, so that a ratio is of two turns that met the same machine. */
+async function race(tasks: readonly (AnswerTask | PictureTask)[], rounds: number): Promise<Race> {
   const contenders: Contender[] = []
-  const times: number[][] = tasks.map(() => [])
   try {
-    for (const task of tasks)
-      contenders.push(await startContender(process.execPath, [...process.execArgv, join(import.meta.dirname, 'support/explain-turns.ts'), JSON.stringify(task)]))
+    for (const task of tasks) contenders.push(await startTask(task))
+    const [first, ...others] = contenders
+    if (first === undefined) return { said: '', figures: [] }
+    const met = others.map(() => ({ times: [] as number[], base: [] as number[] }))
     for (let round = 0; round < rounds; round++) {
-      for (const [i, { absent, turn }] of contenders.entries()) {
-        if (absent !== null) throw new Error(absent)
-        times[i]?.push(await turn())
+      for (const [i, other] of others.entries()) {
+        met[i]?.base.push(await first.turn())
+        met[i]?.times.push(await other.turn())
       }
     }
+    const all = met.flatMap(({ base }) => base)
+    return { said: first.said, figures: [toFigures(all, all), ...met.map(({ times, base }) => toFigures(times, base))] }
   } finally {
     for (const { stop } of contenders) stop()
   }
-  return { times, said: contenders[0]?.said ?? '' }
+}
+
+async function startTask(task: AnswerTask | PictureTask): Promise<Contender> {
+  const contender = await startContender(process.execPath, [...process.execArgv, join(import.meta.dirname, 'support/explain-turns.ts'), JSON.stringify(task)])
+  if (contender.absent !== null) throw new Error(contender.absent)
+  return contender
 }
 
 /** The ratio and the milliseconds. */
-function figures(times: readonly number[] = [], base: readonly number[] = []): string[] {
+function toFigures(times: readonly number[], base: readonly number[]): readonly string[] {
   return [medianRatio(times, base).toFixed(3), `${median(times).toFixed(1)} ms`]
 }
