@@ -1,7 +1,7 @@
 /** What a pre-training is, whole: the backbone, the decoder that is thrown away, and every number of the procedure. */
 import { AUGMENTATION_LEVEL_2, type Augmentation } from '../data/augment.ts'
 import type { NetworkConfig } from '../network-config.ts'
-import { SMALL_128 } from '../recipes/backbones.ts'
+import { SMALL_128, TINY_28 } from '../recipes/backbones.ts'
 
 export interface PretrainingRecipe {
   readonly name: string
@@ -40,4 +40,14 @@ export const MASKED_PATCHES_128: PretrainingRecipe = {
   augmentation: { ...AUGMENTATION_LEVEL_2, erasedSquareProbability: 0 },
 }
 
-export const PRETRAINING_RECIPES: readonly PretrainingRecipe[] = [MASKED_PATCHES_128]
+/** The same at 28 pixels, where an epoch is short. */
+export const MASKED_PATCHES_28: PretrainingRecipe = {
+  ...MASKED_PATCHES_128,
+  name: 'vit-tiny-patch4-28.masked-patches',
+  title: 'ViT at 28 pixels, pre-trained on masked patches',
+  network: TINY_28,
+  decoder: { width: 48, depth: 2, heads: 4 },
+  epochs: 100,
+}
+
+export const PRETRAINING_RECIPES: readonly PretrainingRecipe[] = [MASKED_PATCHES_128, MASKED_PATCHES_28]

@@ -3,12 +3,10 @@ import { AUGMENTATION_LEVEL_1, AUGMENTATION_LEVEL_2 } from '../data/augment.ts'
 import { SMALL_128 } from './backbones.ts'
 import { COMMON_TRAINING } from './pneumonia-28.ts'
 import type { Recipe, TrainingSettings } from './recipe.ts'
-import { LIVE_MEMBERSHIP_DEVIATION, liveDcmm, NO_STRUCTURE, type Structure, sampledSbm } from './structures.ts'
+import { LIVE_MEMBERSHIP_DEVIATION, PLACED_STRUCTURES } from './structures.ts'
 
 /** Half of the usual learning rate, since it goes on from trained weights (training section 9). Both breasts look alike in a mirror. */
 export const SMALL_128_FINE_TUNING: TrainingSettings = { ...COMMON_TRAINING, batchSize: 32, learningRate: 5e-4, augmentation: { ...AUGMENTATION_LEVEL_2, mirrorProbability: 0.5 } }
-
-const ALL_LAYERS = [0, 1, 2, 3, 4, 5]
 
 /**
  * Both halves of a brain look alike in a mirror too. Its validation split prefers the lighter augmentation: after 30 epochs of the DCMM a loss of .600 and an accuracy
@@ -21,15 +19,9 @@ const SETS = [
   { name: 'brain', title: 'brain tumors (Cheng)', dataSet: 'braintumor128', classes: 3, training: { ...SMALL_128_FINE_TUNING, epochs: 30, augmentation: BRAIN_AUGMENTATION } },
 ] as const
 
-const STRUCTURES: readonly { readonly title: string; readonly structure: Structure }[] = [
-  { title: 'ViT', structure: NO_STRUCTURE },
-  { title: 'DCMM-ViT, structure in the last layer', structure: liveDcmm([5]) },
-  { title: 'SBM-ViT, structure in every layer', structure: sampledSbm(ALL_LAYERS) },
-]
-
 /** `<network>-small-patch8-128.<set>` */
 export const SMALL_128_RECIPES: readonly Recipe[] = SETS.flatMap(({ name, title, dataSet, classes, training }) =>
-  STRUCTURES.map(
+  PLACED_STRUCTURES.map(
     ({ title: network, structure }): Recipe => ({
       name: `${structure.network}-small-patch${SMALL_128.patchSize}-${SMALL_128.imageSize}.${name}`,
       title: `${network}, on ${title} at ${SMALL_128.imageSize} pixels`,
