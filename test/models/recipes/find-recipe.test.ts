@@ -9,10 +9,12 @@ describe('the recipes', () => {
     expect(name).toMatch(new RegExp(`^${network.network}-[a-z]+-patch${network.patchSize}-${network.imageSize}\\.`))
   })
 
-  it.each([{ set: 'pneumonia', mark: '.pneumonia' }, ...COMPARED_SETS.map(({ name }) => ({ set: `${name} in the comparison`, mark: `.compare-${name}` }))])(
+  const ends = ['pneumonia', 'pneumonia-pretrained', 'breast-pretrained'].map((end) => ({ set: end, mark: new RegExp(`\\.${end}$`) }))
+
+  it.each([...ends, ...COMPARED_SETS.map(({ name }) => ({ set: `${name} in the comparison`, mark: new RegExp(`\\.compare-${name}`) }))])(
     'for $set share backbone and procedure, so that they can be compared',
     ({ mark }) => {
-      const [first, ...others] = RECIPES.filter(({ name }) => name.includes(mark)).map(({ network, training }) => {
+      const [first, ...others] = RECIPES.filter(({ name }) => mark.test(name)).map(({ network, training }) => {
         const { network: _, structuredLayers, dcmm, sbm, ...backbone } = network
         const { initialMembershipDeviation, ...procedure } = training
         return { backbone, procedure }

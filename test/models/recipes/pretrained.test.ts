@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { writeCheckpoint } from '../../../models/checkpoint.ts'
 import { encoderOf, initialPretrainingWeights } from '../../../models/pretraining/masked-autoencoder.ts'
@@ -31,6 +34,24 @@ function expectedFresh(network: Recipe['network']): RegExp {
 function expectedCount({ network, classes }: Recipe['network']): number {
   return (classes === 2 ? 0 : 2) + { vit: 0, 'dcmm-vit': 6, 'sbm-vit': 30 }[network]
 }
+
+describe('the encoder that comes along', () => {
+  const bytes = readFileSync(resolve(import.meta.dirname, '../../../models/pretrained/vit-tiny-patch4-28.masked-patches.safetensors'))
+
+  it.each(TINY_28_RECIPES.map((recipe) => [recipe.name, recipe] as const))('starts %s, head included, and names its data', (_, recipe) => {
+    const fresh = freshWeights(recipe, 0)
+    const allowed = [...fresh.keys()].filter((name) => expectedFresh(recipe.network).test(name))
+    const start = readStartingPoint(bytes, recipe.network, fresh, allowed)
+    expect(start.unused).toEqual([])
+    expect(start.fresh).toHaveLength(expectedCount(recipe.network))
+    expect(JSON.stringify(start)).toContain('NIH ChestX-ray14')
+  })
+
+  it('is the file that its page names', () => {
+    const page = readFileSync(resolve(import.meta.dirname, '../../../models/pretrained/README.md'), 'utf8')
+    expect(page).toContain(createHash('sha256').update(bytes).digest('hex'))
+  })
+})
 
 describe.each([
   ['128', 'vit-small-patch8-128.masked-patches', SMALL_128_RECIPES],
