@@ -211,16 +211,17 @@ class Queue implements JobQueue {
   }
 
   async *follow(id: string, after: number, signal: AbortSignal): AsyncIterable<JobEvent> {
-    await this.find(id)
     let place = after
     while (!signal.aborted) {
       const change = this.#nextChange(id, signal)
+      // Before its events: a job that ends after they were read has one more.
+      const { state } = await this.find(id)
       const events = await listEvents(this.#context.database, id, place)
       for (const event of events) {
         yield event
         place = event.sequence
       }
-      if (events.length === 0 && FINAL_JOB_STATES.includes((await this.find(id)).state)) return
+      if (FINAL_JOB_STATES.includes(state)) return
       if (events.length === 0) await change
     }
   }

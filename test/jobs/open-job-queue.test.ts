@@ -284,6 +284,27 @@ for (const { name, isThere, open } of databases) {
       expect(rest).toEqual(events.slice(3))
     })
 
+    it('tells the end of a job that ends just after its events were read', async () => {
+      const { job } = await queue.submitInstance(order(), Buffer.from('1.1'))
+      let isStarted = false
+      const slow: Database = Object.assign(Object.create(database), {
+        executeSql: async (...query: Parameters<Database['executeSql']>) => {
+          const answer = await database.executeSql(...query)
+          if (isStarted || !query[0].includes('FROM attending.event') || answer.rows.length > 0) return answer
+          isStarted = true
+          queue.start()
+          await untilState(queue, job.id, 'done')
+          return answer
+        },
+      })
+      await queue.close(0)
+      queue = await openTestQueue(slow, join(folder, 'files'), work)
+      const states: string[] = []
+      for await (const { state } of queue.follow(job.id, 0, new AbortController().signal)) states.push(state)
+      expect(isStarted).toBe(true)
+      expect(states).toEqual(['queued', 'running', 'delivering', 'done'])
+    })
+
     it('makes a job of each instance of a pull, once, and ends the pull with the last of them', async () => {
       work.instances = ['1.1', '1.2', 'skip', '1.1']
       queue.start()
