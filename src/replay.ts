@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { answerAsOldAs, captionAsOldAs, jsonAsOldAs, mapAsOldAs } from './artifact/as-old-as.ts'
 import { compareAnswers, type Difference } from './artifact/compare-answers.ts'
+import { drawnOptions } from './artifact/drawn-options.ts'
 import type { ExplanationAnswer, MapAnswer, MapLinks, PredictionAnswer } from './domain/answer.ts'
 import type { PerturbationMethod } from './domain/perturbation.ts'
 import type { PredictionOptions, RenderOptions, RenderRequest } from './domain/prediction.ts'
@@ -18,8 +19,8 @@ const ROOT = resolve(import.meta.dirname, '..')
 
 const HELP = `npm run replay -- PREDICTION FILE [options]
 
-Predicts FILE again and compares every number with PREDICTION (the answer's JSON), and every map that lies beside it or in it
-(npy, png, json) byte for byte. PREDICTION may also be the JSON of an explanation that is done (occlusion, RISE): all of its
+Predicts FILE again and compares every number with PREDICTION (the answer's JSON), and every map that lies in it, or beside it
+under the name of its link (npy, png, json), byte for byte; a picture is drawn again with the options that it names. PREDICTION may also be the JSON of an explanation that is done (occlusion, RISE): all of its
 forward passes are then run again. Ends with status 0 when all are equal, 1 when not.
 
   --models DIR   the models folder (default: models/released)
@@ -166,7 +167,7 @@ async function compareMaps(
       if (kept === null) continue
       compared++
       const drawn = { map: format === 'json' ? jsonAsOldAs(kept, map) : map, caption: captionAsOldAs(kept, request.caption) }
-      const { bytes } = await draw({ ...request, ...drawn, options: { ...OVERLAY, format } })
+      const { bytes } = await draw({ ...request, ...drawn, options: { ...(drawnOptions(kept) ?? OVERLAY), format } })
       if (!Buffer.from(bytes).equals(kept)) differing.push(`${name}.${format}`)
     }
   }
@@ -176,9 +177,10 @@ async function compareMaps(
 async function keptMap(link: string, folder: string): Promise<Buffer | null> {
   const data = /^data:[^,]*;base64,(.*)$/s.exec(link)?.[1]
   if (data !== undefined) return Buffer.from(data, 'base64')
-  // Only a plain file name beside the answer: a link never leads out of the folder.
-  if (!/^[a-z0-9-]+\.(npy|json|png)$/.test(link) || !existsSync(join(folder, link))) return null
-  return Buffer.from(await read(join(folder, link)))
+  // Only a plain file name beside the answer, the last of a server's link: none leads out of the folder.
+  const name = /(?:^|\/)([a-z0-9-]+\.(?:npy|json|png))$/.exec(link)?.[1]
+  if (name === undefined || !existsSync(join(folder, name))) return null
+  return Buffer.from(await read(join(folder, name)))
 }
 
 function toText({ isEqual, comparedNumbers, comparedMaps, differences, differingMaps }: Replay): string {

@@ -59,7 +59,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/replay.ts': { imports: ['src/*'] },
   'src/check-artifact.ts': { imports: ['src/domain', 'src/artifact', 'src/terminal'] },
   // What was made, looked at again: an answer beside another, a picture's or object's own account of its making.
-  'src/artifact': { imports: ['src/domain', 'src/dicom', 'src/explain'] },
+  'src/artifact': { imports: ['src/domain', 'src/dicom', 'src/explain'], owns: ['zod'] },
   models: { imports: ['src/domain', 'src/tensor', 'src/imaging', 'src/terminal'], owns: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', 'assemblyscript', 'zod'] },
   // Evaluating a bundle runs it where it will be served: in ONNX Runtime, through infer.
   'models/evaluate.ts': { imports: ['models', 'models/explanations', 'models/input-check', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer'] },

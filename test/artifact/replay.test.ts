@@ -5,6 +5,10 @@ import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { RenderOptions } from '../../src/domain/prediction.ts'
+import { toArtifacts } from '../../src/http/to-answer.ts'
+import { loadBundle } from '../../src/infer/load-bundle.ts'
+import { draw, predict } from '../../src/pipeline.ts'
 import { loadGolden } from '../models/support/golden.ts'
 import { goldenBundle } from '../support/golden-bundle.ts'
 
@@ -75,6 +79,34 @@ describe('a kept answer', () => {
     expect(replay.comparedMaps).toBe(7 * 3) // npy, json and png of seven maps
     expect(replay.comparedNumbers).toBeGreaterThan(100)
     expect(status).toBe(0)
+  })
+
+  it('is repeated with the maps that were fetched from a server, or came in its answer, drawn in any way', async () => {
+    const answer = JSON.parse(await readFile(join(out, 'answer.json'), 'utf8'))
+    const served = join(folder, 'served')
+    await mkdir(served, { recursive: true })
+    const [first, second, ...others] = answer.maps
+    const bundle = await loadBundle(join(models, answer.model.id))
+    const request = {
+      kind: 'predict' as const,
+      modelId: answer.model.id,
+      bytes: await readFile(picture),
+      options: { frame: 1, maps: null, explainedClass: 'b', seed: 0, samples: 0 },
+    }
+    const { prediction } = await predict(bundle, request, answer.provenance.software)
+    await bundle.release()
+    const artifacts = toArtifacts(prediction, answer.id, answer.createdAt)
+    const drawn = async (name: string, options: Partial<RenderOptions>): Promise<Buffer> => {
+      const map = artifacts.maps.find((candidate) => candidate.name === name)!
+      const all: RenderOptions = { format: 'png', style: 'overlay', alpha: 0.5, head: null, colormap: null, size: 'source', ...options }
+      return Buffer.from((await draw({ kind: 'render', ...artifacts, map, options: all })).bytes)
+    }
+    await writeFile(join(served, `${first.name}.png`), await drawn(first.name, { style: 'panel', size: 96, strip: true }))
+    first.href.png = `/v1/predictions/${answer.id}/maps/${first.name}.png`
+    second.href.png = `data:image/png;base64,${(await drawn(second.name, {})).toString('base64')}`
+    await writeFile(join(served, 'answer.json'), JSON.stringify({ ...answer, maps: [first, second, ...others] }))
+    const { out: printed } = await run('src/replay.ts', join(served, 'answer.json'), picture, '--models', models, '--json')
+    expect(JSON.parse(printed)).toMatchObject({ isEqual: true, comparedMaps: 2, differingMaps: [] })
   })
 
   it('is told from one whose number was changed in its last digit, and from one whose map was', async () => {
