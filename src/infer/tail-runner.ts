@@ -6,7 +6,6 @@ import { allFinite } from '../tensor/all-finite.ts'
 import { firstRows } from '../tensor/first-rows.ts'
 import { type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { mergeKeys } from './merge-keys.ts'
-
 import type { Feed, Feeds, Session } from './runtime.ts'
 
 /** A bundle's tail, and the same graph without its gradient. */
