@@ -44,10 +44,7 @@ async function compareImage(
   if (run === null) throw new Problem('output-missing', 'the graph lacks what the tail starts from', { output: 'scores' })
   const { bias, keep } = lastStructure(config, take, heads, tokens)
   // The gradient has no counterpart in the graph; its witnesses are the golden files.
-  const direction = tensorOf(
-    Float32Array.from({ length: config.classes }, (_, index) => (index === 0 ? 1 : 0)),
-    [1, config.classes],
-  )
+  const direction = tensorOf(new Float32Array(config.classes).fill(1), [1, config.classes])
   const withStructure = await run({ alpha: Float32Array.of(1), bias, keep, direction })
   const stages = [compareTensors('tail.logits', withStructure.logits, oneRow(take('logits')), bound)]
   if (removed === null) return stages

@@ -20,8 +20,9 @@ const ROOT = resolve(import.meta.dirname, '..')
 const HELP = `npm run replay -- PREDICTION FILE [options]
 
 Predicts FILE again and compares every number with PREDICTION (the answer's JSON), and every map that lies in it, or beside it
-under the name of its link (npy, png, json), byte for byte; a picture is drawn again with the options that it names. PREDICTION may also be the JSON of an explanation that is done (occlusion, RISE): all of its
-forward passes are then run again. Ends with status 0 when all are equal, 1 when not.
+under the name of its link (npy, png, json), byte for byte; a picture is drawn again with the options that it names.
+PREDICTION may also be the JSON of an explanation that is done (occlusion, RISE): all of its forward passes are then run again.
+Ends with status 0 when all are equal, 1 when not.
 
   --models DIR   the models folder (default: models/released)
   --json         print one JSON document and nothing else

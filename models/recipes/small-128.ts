@@ -1,9 +1,9 @@
 /** Breast ultrasound and brain tumors at 128 pixels: what is released, meant to start from the masked-patch pre-training (`--init`). */
 import { AUGMENTATION_LEVEL_1, AUGMENTATION_LEVEL_2 } from '../data/augment.ts'
 import { SMALL_128 } from './backbones.ts'
+import { type PlacedSet, placedRecipes } from './placed-recipes.ts'
 import { COMMON_TRAINING } from './pneumonia-28.ts'
 import type { Recipe, TrainingSettings } from './recipe.ts'
-import { LIVE_MEMBERSHIP_DEVIATION, PLACED_STRUCTURES } from './structures.ts'
 
 /** Half of the usual learning rate, since it goes on from trained weights (training section 9). Both breasts look alike in a mirror. */
 export const SMALL_128_FINE_TUNING: TrainingSettings = { ...COMMON_TRAINING, batchSize: 32, learningRate: 5e-4, augmentation: { ...AUGMENTATION_LEVEL_2, mirrorProbability: 0.5 } }
@@ -14,20 +14,15 @@ export const SMALL_128_FINE_TUNING: TrainingSettings = { ...COMMON_TRAINING, bat
  */
 const BRAIN_AUGMENTATION = { ...AUGMENTATION_LEVEL_1, mirrorProbability: 0.5 }
 
-const SETS = [
-  { name: 'breast', title: 'breast ultrasound (BUSI)', dataSet: 'busi128', classes: 2, training: { ...SMALL_128_FINE_TUNING, epochs: 60 } },
-  { name: 'brain', title: 'brain tumors (Cheng)', dataSet: 'braintumor128', classes: 3, training: { ...SMALL_128_FINE_TUNING, epochs: 30, augmentation: BRAIN_AUGMENTATION } },
-] as const
+const SETS: readonly PlacedSet[] = [
+  { name: 'breast', title: 'breast ultrasound (BUSI) at 128 pixels', dataSet: 'busi128', classes: 2, training: { ...SMALL_128_FINE_TUNING, epochs: 60 } },
+  {
+    name: 'brain',
+    title: 'brain tumors (Cheng) at 128 pixels',
+    dataSet: 'braintumor128',
+    classes: 3,
+    training: { ...SMALL_128_FINE_TUNING, epochs: 30, augmentation: BRAIN_AUGMENTATION },
+  },
+]
 
-/** `<network>-small-patch8-128.<set>` */
-export const SMALL_128_RECIPES: readonly Recipe[] = SETS.flatMap(({ name, title, dataSet, classes, training }) =>
-  PLACED_STRUCTURES.map(
-    ({ title: network, structure }): Recipe => ({
-      name: `${structure.network}-small-patch${SMALL_128.patchSize}-${SMALL_128.imageSize}.${name}`,
-      title: `${network}, on ${title} at ${SMALL_128.imageSize} pixels`,
-      dataSet,
-      network: { ...SMALL_128, ...structure, classes },
-      training: { ...training, initialMembershipDeviation: structure.dcmm === null ? null : LIVE_MEMBERSHIP_DEVIATION },
-    }),
-  ),
-)
+export const SMALL_128_RECIPES: readonly Recipe[] = SETS.flatMap((set) => placedRecipes('small', SMALL_128, set))

@@ -38,10 +38,3 @@ export function releasedDcmm(structuredLayers: readonly number[]): Structure {
 export function sampledSbm(structuredLayers: readonly number[]): Structure {
   return { network: 'sbm-vit', structuredLayers, dcmm: null, sbm: { ...SBM_RELEASED, communities: 16 } }
 }
-
-/** The three networks of six layers, each structure where its authors put it. */
-export const PLACED_STRUCTURES: readonly { readonly title: string; readonly structure: Structure }[] = [
-  { title: 'ViT', structure: NO_STRUCTURE },
-  { title: 'DCMM-ViT, structure in the last layer', structure: liveDcmm([5]) },
-  { title: 'SBM-ViT, structure in every layer', structure: sampledSbm([0, 1, 2, 3, 4, 5]) },
-]

@@ -1,17 +1,14 @@
 /** A picture in, how it says that it was drawn out: the way back from the text chunk that render writes. */
 import { z } from 'zod'
-import type { RenderOptions } from '../domain/prediction.ts'
+import { LONGEST_SIDE, type RenderOptions } from '../domain/prediction.ts'
 import { isPng, readPngTexts } from './read-png-texts.ts'
-
-/** As in the API: openapi.yaml, the parameters of a map. */
-const LARGEST_SIDE = 4096
 
 const optionsSchema = z.strictObject({
   style: z.enum(['overlay', 'heat', 'panel', 'memberships', 'gray16']),
   alpha: z.coerce.number().min(0).max(1),
   head: z.union([z.literal('all').transform(() => null), z.coerce.number().int().nonnegative()]),
   colormap: z.union([z.literal('default').transform(() => null), z.string().regex(/^[a-z-]+$/)]),
-  size: z.union([z.enum(['source', 'grid']), z.coerce.number().int().min(1).max(LARGEST_SIDE)]),
+  size: z.union([z.enum(['source', 'grid']), z.coerce.number().int().min(LONGEST_SIDE.min).max(LONGEST_SIDE.max)]),
   strip: z
     .literal('true')
     .transform(() => true)

@@ -91,6 +91,9 @@ export interface ResultsRequest {
 export type MapStyle = 'overlay' | 'heat' | 'panel' | 'memberships' | 'gray16'
 export type MapFormat = 'png' | 'svg' | 'npy' | 'json'
 
+/** Pixels that the longest side of a picture may have, where its size is a number. */
+export const LONGEST_SIDE = { min: 8, max: 4096 } as const
+
 /** How one map is drawn; each field is a query parameter of the API. */
 export interface RenderOptions {
   readonly format: MapFormat

@@ -1,13 +1,10 @@
 /** A size option in, which part of the source a picture shows and at how many pixels out. */
 import type { Placement } from '../domain/placement.ts'
-import type { DisplayImage, RenderOptions } from '../domain/prediction.ts'
+import { type DisplayImage, LONGEST_SIDE, type RenderOptions } from '../domain/prediction.ts'
 import { Problem } from '../domain/problem.ts'
 import { resizeBilinearAntialias } from '../tensor/resize.ts'
 import { type Tensor, tensorOf } from '../tensor/tensor.ts'
 import { alignWithSource, type Canvas } from './place-grid.ts'
-
-const LONGEST_SIDE_MIN = 8
-const LONGEST_SIDE_MAX = 4096
 
 /**
  * 'source': the whole source, pixel for pixel. 'grid': the network's view, one pixel a patch. A number: the whole source with this longest side.
@@ -21,8 +18,9 @@ export function canvasFor(size: RenderOptions['size'], display: DisplayImage, pl
     const [height = 1, width = 1] = alignWithSource(grid, placement).shape
     return { width, height, source: { top: placement.top, left: placement.left, height: placement.height, width: placement.width } }
   }
-  if (!Number.isInteger(size) || size < LONGEST_SIDE_MIN || size > LONGEST_SIDE_MAX) {
-    throw new Problem('parameter-invalid', `size must be source, grid or a whole number from ${LONGEST_SIDE_MIN} to ${LONGEST_SIDE_MAX}`, { parameter: 'size' })
+  const { min, max } = LONGEST_SIDE
+  if (!Number.isInteger(size) || size < min || size > max) {
+    throw new Problem('parameter-invalid', `size must be source, grid or a whole number from ${min} to ${max}`, { parameter: 'size' })
   }
   return scaledCanvas(display, size)
 }
