@@ -70,11 +70,14 @@ function trainingSection({ record }: CardSource): string {
 
 function startText({ start }: TrainingRecord): string {
   if (start === undefined) return ''
+  const { model } = start
   const made = start.sources
-    ? ` It was made from the training splits of ${start.sources.map(({ title, images }) => `${title} (${images})`).join(', ')}.`
+    ? ` ${model === undefined ? 'It was' : 'They were'} made from the training splits of ${start.sources.map(({ title, images }) => `${title} (${images})`).join(', ')}.`
     : ' It does not tell its data.'
   const fresh = start.fresh.length === 0 ? '' : ` Drawn fresh: ${start.fresh.map((name) => `\`${name}\``).join(', ')}.`
-  return `\n\nIt went on from the weights of the file with SHA-256 \`${start.sha256}\`.${made}${fresh}`
+  const which =
+    model === undefined ? `the file with SHA-256 \`${start.sha256}\`` : `the model \`${model.id}\`, version ${model.version}, whose graph has the SHA-256 \`${start.sha256}\``
+  return `\n\nIt went on from the weights of ${which}.${made}${fresh}`
 }
 
 function performanceSection({ record, evaluation, runtime }: CardSource): string {

@@ -1,5 +1,4 @@
 /** `npm run train`: a recipe's name and a data file in, a folder with a trained checkpoint out. */
-import { readFileSync } from 'node:fs'
 import { Problem } from '../src/domain/problem.ts'
 import { outliveReader } from '../src/terminal/outlive-reader.ts'
 import { BACKEND_NAMES, chooseBackend, parseBackendName } from './backend/choose-backend.ts'
@@ -10,6 +9,7 @@ import { TRAINING_FIT } from './data/read-image-folder.ts'
 import { adaptRecipe } from './recipes/adapt-recipe.ts'
 import { findRecipe, RECIPES } from './recipes/find-recipe.ts'
 import type { Recipe } from './recipes/recipe.ts'
+import { readGivenWeights } from './starting-point/given-weights.ts'
 import { readStartingPoint, type StartingPoint } from './starting-point/read-starting-point.ts'
 import { createProgressPrinter } from './training/progress-line.ts'
 import { openRunStore } from './training/run-store.ts'
@@ -30,8 +30,8 @@ split), best, averaged and last. The test split is not looked at: see "npm run e
   --color              of a table: three channels
   --image-size N       of a table: pixels of the network's side (default: the recipe's)
   --out DIR            the run's folder (default: runs/<recipe>-seed<S>)
-  --init FILE          start from the weights of a safetensors file: timm's names, or those of the authors' DCMM release
-  --init-allow A,B,... weights that the file may lack, have in another shape or have left over; * stands for any characters
+  --init PATH          start from the weights of a safetensors file (timm's names, or those of the authors' DCMM release) or of a bundle's folder
+  --init-allow A,B,... weights that may be lacking there, have in another shape or have left over; * stands for any characters
   --resume             go on with the state that the folder holds, to the same weights as an unbroken run
   --backend NAME       ${BACKEND_NAMES.join(', ')} (default: the first that starts)
   --workers N          cut each batch into 4 parts for 1 to 4 threads; the same weights to the bit whatever N, but not those without it
@@ -92,7 +92,7 @@ interface DataOptions {
 interface Options {
   readonly recipe: Recipe
   readonly data: DataOptions
-  readonly init: { readonly file: string; readonly allowed: readonly string[] } | null
+  readonly init: { readonly path: string; readonly allowed: readonly string[] } | null
   readonly out: string
   readonly resume: boolean
   readonly backend: ReturnType<typeof parseBackendName> | null
@@ -109,7 +109,7 @@ async function train(args: readonly string[]): Promise<number> {
   const { seed, out, resume, workers } = options
   const data = await openData(options)
   const recipe = adaptRecipe(options.recipe, data)
-  const startingPoint = options.init === null ? null : readStart(options.init, recipe, seed)
+  const startingPoint = options.init === null ? null : await readStart(options.init, recipe, seed)
   const store = openRunStore(out)
   if (store.hasState() && !resume) throw new Problem('parameter-invalid', `${out} already holds a run: --resume goes on with it, --out starts another`, { parameter: 'out' })
   const signal = { stop: false }
@@ -148,14 +148,8 @@ async function train(args: readonly string[]): Promise<number> {
   return 0
 }
 
-function readStart({ file, allowed }: NonNullable<Options['init']>, recipe: Recipe, seed: number): StartingPoint {
-  let bytes: Uint8Array
-  try {
-    bytes = readFileSync(file)
-  } catch (cause) {
-    throw new Problem('file-unreadable', 'the file of --init cannot be read', {}, cause)
-  }
-  return readStartingPoint(bytes, recipe.network, freshWeights(recipe, seed), allowed)
+async function readStart({ path, allowed }: NonNullable<Options['init']>, recipe: Recipe, seed: number): Promise<StartingPoint> {
+  return readStartingPoint(await readGivenWeights(path), recipe.network, freshWeights(recipe, seed), allowed)
 }
 
 /** A table is read at the recipe's input unless the options say otherwise; an archive has its own. */
@@ -206,7 +200,7 @@ function readDataOptions(file: string, values: Values): DataOptions {
 /** Throws: "parameter-invalid" where weights are allowed to lack and none are read. */
 function readInitOptions({ init, 'init-allow': allowed }: Values): Options['init'] {
   if (init === undefined && allowed !== undefined) throw new Problem('parameter-invalid', '--init-allow belongs to --init', { parameter: 'init-allow' })
-  return init === undefined ? null : { file: init, allowed: listOf(allowed ?? '') }
+  return init === undefined ? null : { path: init, allowed: listOf(allowed ?? '') }
 }
 
 function listOf(text: string): string[] {

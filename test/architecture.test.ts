@@ -60,11 +60,17 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'src/check-artifact.ts': { imports: ['src/domain', 'src/artifact', 'src/terminal'] },
   // What was made, looked at again: an answer beside another, a picture's or object's own account of its making.
   'src/artifact': { imports: ['src/domain', 'src/dicom', 'src/explain'], owns: ['zod'] },
-  models: { imports: ['src/domain', 'src/tensor', 'src/imaging', 'src/terminal'], owns: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', 'assemblyscript', 'zod'] },
+  models: {
+    imports: ['src/domain', 'src/tensor', 'src/imaging', 'src/terminal', 'models/starting-point'],
+    owns: ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm', 'assemblyscript', 'zod'],
+  },
   // Evaluating a bundle runs it where it will be served: in ONNX Runtime, through infer.
   'models/evaluate.ts': { imports: ['models', 'models/explanations', 'models/input-check', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer'] },
+  // Weights come from bundles too, which infer reads.
+  'models/starting-point': { imports: ['models', 'models/graph-weights.ts', 'src/domain', 'src/tensor', 'src/infer'], owns: ['zod'] },
+  'models/graph-weights.ts': { imports: ['src/domain', 'src/tensor', 'src/infer'] },
   // Measuring maps makes them as they are served: a bundle through infer and explain, those of many passes by the road's own slices.
-  'models/explanations': { imports: ['models', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain', 'src/pipeline.ts'] },
+  'models/explanations': { imports: ['models', 'models/graph-weights.ts', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain', 'src/pipeline.ts'] },
   // Measuring the input check makes it as it is served.
   'models/input-check': { imports: ['models', 'models/explanations', 'src/domain', 'src/tensor', 'src/imaging', 'src/infer', 'src/explain'] },
   // Of the measured maps only the report's shape: what the manifest keeps of it.

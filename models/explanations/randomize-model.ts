@@ -9,13 +9,13 @@ import { Problem } from '../../src/domain/problem.ts'
 import type { BundleFiles } from '../../src/infer/bundle-files.ts'
 import { type Bundle, openBundle } from '../../src/infer/load-bundle.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
+import { replaceWeights } from '../graph-weights.ts'
 import type { NetworkConfig } from '../network-config.ts'
 import { parseNetworkConfig } from '../parse-network-config.ts'
 import { freshWeights } from '../training/run-training.ts'
 import { trainingRecordOf } from '../training/training-record.ts'
 import { compareMaps, type Likeness, type MeanLikeness, meanLikeness } from './compare-maps.ts'
 import { explainInput } from './explain-input.ts'
-import { replaceWeights } from './replace-weights.ts'
 
 /** Below this a map is said to have forgotten, by the middle of the cascade. */
 export const FORGOTTEN_BELOW = 0.3

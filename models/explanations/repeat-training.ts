@@ -8,11 +8,11 @@ import type { BundleFiles } from '../../src/infer/bundle-files.ts'
 import { readBundleFiles } from '../../src/infer/bundle-files.ts'
 import { type Bundle, openBundle } from '../../src/infer/load-bundle.ts'
 import { type Checkpoint, readCheckpoint } from '../checkpoint.ts'
+import { replaceWeights } from '../graph-weights.ts'
 import { trainingRecordOf } from '../training/training-record.ts'
 import { compareMaps, type Likeness, type MeanLikeness, meanLikeness } from './compare-maps.ts'
 import { explainInput } from './explain-input.ts'
 import { networkOf } from './randomize-model.ts'
-import { replaceWeights } from './replace-weights.ts'
 
 /** Masks drawn for each image. */
 export const DRAWS = 8

@@ -22,7 +22,7 @@ const training = z.object({
 })
 
 /**
- * The data sets behind the weights, those of their own starting point included; null where the file does not tell.
+ * The data sets behind the weights, those of their own starting point included, each file once; null where the file does not tell.
  *
  * metadata  of a checkpoint of this project: `pretraining` or `training`
  *
@@ -33,7 +33,8 @@ export function dataSourcesOf(metadata: Readonly<Record<string, string>>): reado
   if (metadata['training'] === undefined) return null
   const { data, start } = parse(training, metadata['training'])
   if (start?.sources === null) return null
-  return [{ ...data, images: data.images.train }, ...(start?.sources ?? [])]
+  const own = { ...data, images: data.images.train }
+  return [own, ...(start?.sources ?? []).filter(({ sha256 }) => sha256 !== own.sha256)]
 }
 
 function parse<T>(schema: z.ZodType<T>, text: string): T {

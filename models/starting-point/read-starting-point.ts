@@ -1,18 +1,19 @@
-/** A safetensors file of trained weights and a network with fresh ones in, the network's starting weights out; nothing is left or missing unless it is named. */
-import { createHash } from 'node:crypto'
+/** Trained weights and a network with fresh ones in, the network's starting weights out; nothing is left or missing unless it is named. */
 import { Problem } from '../../src/domain/problem.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { checkWeights } from '../checkpoint.ts'
 import type { NetworkConfig } from '../network-config.ts'
-import { readSafetensors } from '../safetensors.ts'
 import { weightShapes } from '../weight-shapes.ts'
-import { type DataSource, dataSourcesOf } from './data-sources.ts'
+import type { DataSource } from './data-sources.ts'
 import { fitTensor } from './fit-tensor.ts'
+import type { GivenWeights } from './given-weights.ts'
 import { renameTensors } from './rename-tensors.ts'
 
 export interface StartingPoint {
-  /** Of the file. */
+  /** Of the file; of a bundle its graph's. */
   readonly sha256: string
+  /** Of a bundle: its id and version. */
+  readonly model?: GivenWeights['model']
   /** Every weight of the network. */
   readonly weights: ReadonlyMap<string, Tensor>
   /** Names of weights that stay as they were drawn, since the file lacks them or has another shape. */
@@ -24,7 +25,7 @@ export interface StartingPoint {
 }
 
 /**
- * The weights of the file where it has them, fresh ones where it may lack them.
+ * The given weights where there are such, fresh ones where they may be lacking.
  *
  * fresh    the network's own start, of which the allowed ones are kept
  * allowed  names in our spelling, `*` for any run of characters, that may be missing, of another shape or left over
@@ -32,9 +33,8 @@ export interface StartingPoint {
  * Throws: "checkpoint-invalid" with every name that is missing, left over or misshapen and not allowed; "parameter-invalid" for an allowance that
  * nothing needs.
  */
-export function readStartingPoint(bytes: Uint8Array, config: NetworkConfig, fresh: ReadonlyMap<string, Tensor>, allowed: readonly string[]): StartingPoint {
-  const { tensors, metadata } = readSafetensors(bytes)
-  const given = renameTensors(tensors, config.structuredLayers)
+export function readStartingPoint(source: GivenWeights, config: NetworkConfig, fresh: ReadonlyMap<string, Tensor>, allowed: readonly string[]): StartingPoint {
+  const given = renameTensors(source.tensors, config.structuredLayers)
   const shapes = weightShapes(config)
   const fitted = new Map([...shapes].map(([name, shape]) => [name, fitOrNull(name, given.get(name), shape)]))
   const lacking = [...shapes.keys()].filter((name) => fitted.get(name) === null)
@@ -42,7 +42,7 @@ export function readStartingPoint(bytes: Uint8Array, config: NetworkConfig, fres
   checkAllowed(given, shapes, { lacking, unused }, allowed)
   const weights = new Map([...shapes.keys()].map((name) => [name, fitted.get(name) ?? freshOf(fresh, name)]))
   checkWeights(config, weights)
-  return { sha256: createHash('sha256').update(bytes).digest('hex'), weights, fresh: lacking, unused, sources: dataSourcesOf(metadata) }
+  return { sha256: source.sha256, ...(source.model && { model: source.model }), weights, fresh: lacking, unused, sources: source.sources }
 }
 
 function fitOrNull(name: string, tensor: Tensor | undefined, shape: readonly number[]): Tensor | null {

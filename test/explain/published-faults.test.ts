@@ -1,7 +1,7 @@
 /** Faults of published heat maps that only show when a whole bundle runs more than once; the others have their tests where docs/explanations.md says. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { explainInput } from '../../models/explanations/explain-input.ts'
-import { replaceWeights } from '../../models/explanations/replace-weights.ts'
+import { replaceWeights } from '../../models/graph-weights.ts'
 import type { BundleFiles } from '../../src/infer/bundle-files.ts'
 import { type Bundle, openBundle } from '../../src/infer/load-bundle.ts'
 import { mixKey, normalAt } from '../../src/tensor/counter-random.ts'

@@ -126,6 +126,18 @@ describe('npm run train and npm run evaluate', () => {
     })
   }, 180_000) // six processes
 
+  it('train on from a released bundle, with the data behind it in the record', async () => {
+    const bundle = 'dcmm-vit-tiny-patch4-28.pneumonia-pretrained-v1'
+    const args = ['dcmm-vit-tiny-patch4-28.pneumonia', '--data', dataFile, '--allow-data', sha256, '--init', join(root, 'models/released', bundle)]
+    const ended = await run('train', [...args, '--backend', 'wasm', '--epochs', '1', '--out', 'of-bundle'])
+    expect(ended).toMatchObject({ code: 0, error: '', out: expect.stringContaining('0 weights fresh, 0 of the file not used') })
+    const { start } = trainingRecordOf(readCheckpoint(readFileSync(join(folder, 'of-bundle/model.safetensors'))))
+    const { graph, training } = JSON.parse(readFileSync(join(root, 'models/released', bundle, 'manifest.json'), 'utf8'))
+    expect(start).toMatchObject({ sha256: graph.sha256, model: { id: bundle, version: '1.0.0' } })
+    const { id, images, sha256: own } = training.data
+    expect(start?.sources).toMatchObject([{ id, images: images.train }, ...training.start.sources.filter((source: { sha256: string }) => source.sha256 !== own)])
+  }, 60_000)
+
   it('print their help', async () => {
     for (const script of ['train', 'evaluate'] as const) {
       const { code, out } = await run(script, ['--help'])

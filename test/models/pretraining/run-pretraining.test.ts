@@ -9,6 +9,7 @@ import { initialWeights } from '../../../models/initial-weights.ts'
 import { type PretrainingEvent, type PretrainingJob, runPretraining } from '../../../models/pretraining/run-pretraining.ts'
 import { unlabeledImages } from '../../../models/pretraining/unlabeled-images.ts'
 import { liveDcmm } from '../../../models/recipes/structures.ts'
+import { weightsOfFile } from '../../../models/starting-point/given-weights.ts'
 import { readStartingPoint } from '../../../models/starting-point/read-starting-point.ts'
 import { openRunStore } from '../../../models/training/run-store.ts'
 import { uniformAt } from '../../../src/tensor/counter-random.ts'
@@ -55,7 +56,12 @@ describe('runPretraining', () => {
     expect(curves[0]?.validationLoss).toBeGreaterThan(0.9)
     expect(curves.at(-1)?.validationLoss).toBeLessThan(0.85)
     const config = { ...outcome.checkpoint.config, ...liveDcmm([1]) }
-    const start = readStartingPoint(writeCheckpoint(outcome.checkpoint), config, initialWeights(config, 5), ['*.membership.*', '*.degree.*', '*.block_logits', '*.bias_scale'])
+    const start = readStartingPoint(weightsOfFile(writeCheckpoint(outcome.checkpoint)), config, initialWeights(config, 5), [
+      '*.membership.*',
+      '*.degree.*',
+      '*.block_logits',
+      '*.bias_scale',
+    ])
     expect(start.fresh.every((name) => name.startsWith('blocks.1.attn.'))).toBe(true)
     expect(start.weights.get('blocks.0.attn.qkv.weight')).toEqual(outcome.checkpoint.weights.get('blocks.0.attn.qkv.weight'))
     expect(JSON.parse(outcome.checkpoint.metadata['pretraining'] ?? '').sources).toMatchObject([{ id: 'synthetic', images: 64, licence: 'none' }])

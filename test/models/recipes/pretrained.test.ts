@@ -8,6 +8,7 @@ import { PRETRAINING_RECIPES } from '../../../models/pretraining/pretraining-rec
 import type { Recipe } from '../../../models/recipes/recipe.ts'
 import { SMALL_128_RECIPES } from '../../../models/recipes/small-128.ts'
 import { TINY_28_RECIPES } from '../../../models/recipes/tiny-28.ts'
+import { weightsOfFile } from '../../../models/starting-point/given-weights.ts'
 import { readStartingPoint } from '../../../models/starting-point/read-starting-point.ts'
 import { freshWeights } from '../../../models/training/run-training.ts'
 
@@ -41,7 +42,7 @@ describe('the encoder that comes along', () => {
   it.each(TINY_28_RECIPES.map((recipe) => [recipe.name, recipe] as const))('starts %s, head included, and names its data', (_, recipe) => {
     const fresh = freshWeights(recipe, 0)
     const allowed = [...fresh.keys()].filter((name) => expectedFresh(recipe.network).test(name))
-    const start = readStartingPoint(bytes, recipe.network, fresh, allowed)
+    const start = readStartingPoint(weightsOfFile(bytes), recipe.network, fresh, allowed)
     expect(start.unused).toEqual([])
     expect(start.fresh).toHaveLength(expectedCount(recipe.network))
     expect(JSON.stringify(start)).toContain('NIH ChestX-ray14')
@@ -62,7 +63,7 @@ describe.each([
   it.each(recipes.map((recipe) => [recipe.name, recipe] as const))('%s takes all of the pre-trained encoder and only lacks structure and head', (_, recipe) => {
     const fresh = freshWeights(recipe, 0)
     const { fresh: lacking, unused } = readStartingPoint(
-      bytes,
+      weightsOfFile(bytes),
       recipe.network,
       fresh,
       [...fresh.keys()].filter((name) => expectedFresh(recipe.network).test(name)),

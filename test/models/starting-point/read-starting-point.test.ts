@@ -6,6 +6,7 @@ import { plainPrimitives } from '../../../models/layers/plain-primitives.ts'
 import type { NetworkConfig } from '../../../models/network-config.ts'
 import { DCMM_VIT_FINE_TUNE, VIT_FINE_TUNE } from '../../../models/recipes/fine-tune-224.ts'
 import { writeSafetensors } from '../../../models/safetensors.ts'
+import { weightsOfFile } from '../../../models/starting-point/given-weights.ts'
 import { readStartingPoint } from '../../../models/starting-point/read-starting-point.ts'
 import { toTfTensors } from '../../../models/variables.ts'
 import { weightShapes } from '../../../models/weight-shapes.ts'
@@ -18,7 +19,7 @@ beforeAll(() => useBackend('cpu'))
 const gray = { channels: 1, imageSize: 12 }
 const fresh = (config: NetworkConfig) => initialWeights(config, 11)
 const start = (tensors: ReadonlyMap<string, Tensor>, config: NetworkConfig, allowed: readonly string[] = []) =>
-  readStartingPoint(writeSafetensors(tensors, {}), config, fresh(config), allowed)
+  readStartingPoint(weightsOfFile(writeSafetensors(tensors, {})), config, fresh(config), allowed)
 const without = (tensors: ReadonlyMap<string, Tensor>, pattern: RegExp) => new Map([...tensors].filter(([name]) => !pattern.test(name)))
 
 function logitsOf(config: NetworkConfig, weights: ReadonlyMap<string, Tensor>, pixels: Tensor): number[] {

@@ -12,6 +12,7 @@ import { initialWeights } from '../../../models/initial-weights.ts'
 import type { NetworkConfig } from '../../../models/network-config.ts'
 import { DCMM_VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_PNEUMONIA } from '../../../models/recipes/pneumonia-28.ts'
 import type { Recipe } from '../../../models/recipes/recipe.ts'
+import { weightsOfFile } from '../../../models/starting-point/given-weights.ts'
 import { readStartingPoint } from '../../../models/starting-point/read-starting-point.ts'
 import { openRunStore } from '../../../models/training/run-store.ts'
 import { runTraining, type TrainingEvent, type TrainingJob } from '../../../models/training/run-training.ts'
@@ -76,7 +77,7 @@ describe('a training', () => {
 
   it('goes on from given weights, says so in the record, and is another run than one that starts fresh', async () => {
     const given = readStartingPoint(
-      writeCheckpoint({ config: recipes.vit.network, weights: initialWeights(recipes.vit.network, 99), metadata: {} }),
+      weightsOfFile(writeCheckpoint({ config: recipes.vit.network, weights: initialWeights(recipes.vit.network, 99), metadata: {} })),
       recipes.vit.network,
       new Map(),
       [],

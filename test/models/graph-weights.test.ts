@@ -1,10 +1,22 @@
 import { describe, expect, it } from 'vitest'
-import { stagesOf } from '../../../models/explanations/randomize-model.ts'
-import { replaceWeights } from '../../../models/explanations/replace-weights.ts'
-import { initialWeights } from '../../../models/initial-weights.ts'
-import { weightShapes } from '../../../models/weight-shapes.ts'
-import { goldenBundle } from '../../support/golden-bundle.ts'
-import { loadGolden } from '../support/golden.ts'
+import { stagesOf } from '../../models/explanations/randomize-model.ts'
+import { readGraphWeights, replaceWeights } from '../../models/graph-weights.ts'
+import { initialWeights } from '../../models/initial-weights.ts'
+import { weightShapes } from '../../models/weight-shapes.ts'
+import { goldenBundle } from '../support/golden-bundle.ts'
+import { loadGolden } from './support/golden.ts'
+
+describe.each(['dcmm', 'sbm-expected', 'vit'] as const)('readGraphWeights of a bundle of %s', (name) => {
+  it('finds the weights that it was exported from, to the bit, and nothing else', () => {
+    const golden = loadGolden(name)
+    const weights = readGraphWeights(goldenBundle(golden).graph)
+    expect([...weights.keys()].sort()).toEqual([...golden.weights.keys()].sort())
+    for (const [weight, { shape, data }] of golden.weights) {
+      expect(weights.get(weight)?.shape, weight).toEqual(shape)
+      expect(Buffer.compare(Buffer.from(weights.get(weight)!.data.buffer), Buffer.from(data.slice().buffer)), weight).toBe(0)
+    }
+  })
+})
 
 describe.each(['dcmm', 'sbm-expected', 'vit'] as const)('replaceWeights in a bundle of %s', (name) => {
   const golden = loadGolden(name)

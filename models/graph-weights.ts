@@ -1,12 +1,34 @@
-/** A bundle's files and other weights of the same network in, the same bundle with those weights out: the graphs stay, their constants change. */
+/**
+ * The weights that the graph of a bundle carries: read from it, or written over it with the graph left as it is. Our exporter keeps their names; a matrix
+ * lies there as MatMul takes it, under its name with ".transposed".
+ */
 import { createHash } from 'node:crypto'
-import { Problem } from '../../src/domain/problem.ts'
-import type { BundleFiles } from '../../src/infer/bundle-files.ts'
-import { checkGraph } from '../../src/infer/check-graph.ts'
-import type { Tensor } from '../../src/tensor/tensor.ts'
+import { Problem } from '../src/domain/problem.ts'
+import type { BundleFiles } from '../src/infer/bundle-files.ts'
+import { checkGraph } from '../src/infer/check-graph.ts'
+import { sizeOf, type Tensor, tensorOf } from '../src/tensor/tensor.ts'
 
-/** What the exporter appends to the name of a matrix that it stores as MatMul takes it. */
 const TRANSPOSED = '.transposed'
+
+/** ONNX' TensorProto.DataType.FLOAT. */
+const FLOAT = 1
+
+/**
+ * Every weight by its name (timm's), in the shape that it was trained in. Constants that are no 32-bit floats are none.
+ *
+ * Throws: "bundle-refused" for a graph that no runtime would see.
+ */
+export function readGraphWeights(graph: Uint8Array): ReadonlyMap<string, Tensor> {
+  const constants = (checkGraph(graph).graph?.initializer ?? []).map(({ name, dims, dataType, rawData }) => ({ name, shape: dims.map(Number), dataType, rawData }))
+  const floats = constants.filter(({ shape, dataType, rawData }) => dataType === FLOAT && rawData.length === 4 * sizeOf(shape))
+  return new Map(
+    floats.map(({ name, shape, rawData }) => {
+      const { weight, isTransposed } = placeOf(name)
+      const stored = tensorOf(readFloats(rawData), shape)
+      return [weight, isTransposed ? transposed(stored) : stored]
+    }),
+  )
+}
 
 /**
  * The bundle with `weights` (timm's names) in place of its own; weights that are not named stay.
@@ -32,8 +54,7 @@ function withWeights(bytes: Uint8Array, weights: ReadonlyMap<string, Tensor>): {
   const view = new DataView(copy.buffer, copy.byteOffset, copy.byteLength)
   const placed = new Set<string>()
   for (const { name, dims, rawData } of checkGraph(bytes).graph?.initializer ?? []) {
-    const isTransposed = name.endsWith(TRANSPOSED)
-    const plainName = isTransposed ? name.slice(0, -TRANSPOSED.length) : name
+    const { weight: plainName, isTransposed } = placeOf(name)
     const weight = weights.get(plainName)
     if (weight === undefined) continue
     const { shape, data } = isTransposed ? transposed(weight) : weight
@@ -48,6 +69,18 @@ function withWeights(bytes: Uint8Array, weights: ReadonlyMap<string, Tensor>): {
     placed.add(plainName)
   }
   return { bytes: copy, placed }
+}
+
+/** A constant's name in, the weight's out, and whether it lies on its side. */
+function placeOf(constant: string): { readonly weight: string; readonly isTransposed: boolean } {
+  const isTransposed = constant.endsWith(TRANSPOSED)
+  return { weight: isTransposed ? constant.slice(0, -TRANSPOSED.length) : constant, isTransposed }
+}
+
+/** Little-endian, as ONNX stores them; a copy. */
+function readFloats(bytes: Uint8Array): Float32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true))
 }
 
 function transposed({ shape, data }: Tensor): Tensor {
