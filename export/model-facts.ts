@@ -62,7 +62,15 @@ export function modelFacts(
     training: { ...record, network: config, checkpointSha256, evaluation },
     metrics: evaluation === null ? [] : [evaluation.test, evaluation.validation],
     intendedUse: INTENDED_USE,
-    limits: [...generalLimits(record), ...startLimits(record), ...structureLimits(config), ...supervisionLimits(record), ...blankLimits(explanations), ...data.caveats],
+    limits: [
+      ...generalLimits(record),
+      ...startLimits(record),
+      ...adjustmentLimits(record),
+      ...structureLimits(config),
+      ...supervisionLimits(record),
+      ...blankLimits(explanations),
+      ...data.caveats,
+    ],
     ...rightsOf(record),
     ...supervisedOf(record),
   }
@@ -80,6 +88,13 @@ function rightsOf({ data, start }: TrainingRecord): Pick<ModelFacts, 'licence' |
 function startLimits({ start }: TrainingRecord): readonly string[] {
   if (start === undefined || start.sources) return []
   return [`It went on from weights (SHA-256 ${start.sha256}) that do not tell their data: their licence is to be looked up.`]
+}
+
+/** A probability holds for some frequencies of the classes: for those of the training data unless the training made up for them. */
+function adjustmentLimits({ settings: { logitAdjustment } }: TrainingRecord): readonly string[] {
+  if (logitAdjustment === undefined || logitAdjustment === 0) return []
+  const whose = logitAdjustment === 1 ? 'all classes are equally frequent' : 'the classes are more alike in frequency than in the training data'
+  return [`The training made up for classes of other sizes (logit adjustment ${logitAdjustment}): probabilities are meant for where ${whose}.`]
 }
 
 /** The community that lesion masks pressed on; nothing where the training looked at none. */

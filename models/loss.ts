@@ -16,6 +16,19 @@ export function classificationLoss(logits: tf.Tensor2D, targets: tf.Tensor2D, la
   return tf.neg(tf.mean(tf.sum(tf.mul(smoothed, tf.logSoftmax(logits, -1)), -1)))
 }
 
+/**
+ * What `logitAdjustment` adds to the logits in training: [class], `strength` times the logarithm of each class's share of the labels.
+ *
+ * A class without an image counts as one with half an image, so that every value is finite.
+ *
+ * Source: Menon et al., arXiv:2007.07314, equation 10.
+ */
+export function classOffsets(labels: Uint8Array, classes: number, strength: number): Float32Array {
+  const counts = new Float64Array(classes)
+  for (const label of labels) counts[label] = (counts[label] ?? 0) + 1
+  return Float32Array.from(counts, (count) => strength * Math.log(Math.max(count, 0.5) / labels.length))
+}
+
 /** Keeps the logarithms finite. */
 const MEMBERSHIP_FLOOR = 1e-6
 

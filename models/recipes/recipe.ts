@@ -26,6 +26,12 @@ export interface TrainingSettings {
   readonly initialMembershipDeviation: number | null
   /** null leaves the images as they are. */
   readonly augmentation: Augmentation | null
+  /**
+   * How far the loss of training, not that of validation, makes up for classes of other sizes: this times the logarithm of each class's share of the
+   * training split is added to its logit (Menon et al., arXiv:2007.07314, equation 10). At 1 the network answers as if all classes were equally frequent;
+   * left out, as if all were as frequent as in training.
+   */
+  readonly logitAdjustment?: number
   /** Which weights are kept as the model: the averaged ones of the epoch with the lowest validation loss, or of the last epoch. */
   readonly selection: 'lowest-validation-loss' | 'last'
   /** DCMM only: one community's memberships are trained towards masks of the training images; left out, no mask is looked at. */

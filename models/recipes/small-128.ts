@@ -14,6 +14,8 @@ export const SMALL_128_FINE_TUNING: TrainingSettings = { ...COMMON_TRAINING, bat
  */
 const BRAIN_AUGMENTATION = { ...AUGMENTATION_LEVEL_1, mirrorProbability: 0.5 }
 
+const BRAIN_FINE_TUNING: TrainingSettings = { ...SMALL_128_FINE_TUNING, epochs: 30, augmentation: BRAIN_AUGMENTATION }
+
 const SETS: readonly PlacedSet[] = [
   { name: 'breast', title: 'breast ultrasound (BUSI) at 128 pixels', dataSet: 'busi128', classes: 2, training: { ...SMALL_128_FINE_TUNING, epochs: 60 } },
   {
@@ -21,7 +23,14 @@ const SETS: readonly PlacedSet[] = [
     title: 'brain tumors (Cheng) at 128 pixels',
     dataSet: 'braintumor128',
     classes: 3,
-    training: { ...SMALL_128_FINE_TUNING, epochs: 30, augmentation: BRAIN_AUGMENTATION },
+    training: BRAIN_FINE_TUNING,
+  },
+  {
+    name: 'brain-balanced',
+    title: 'brain tumors (Cheng) at 128 pixels, as if all classes were equally frequent',
+    dataSet: 'braintumor128',
+    classes: 3,
+    training: { ...BRAIN_FINE_TUNING, logitAdjustment: 1 },
   },
 ]
 

@@ -19,6 +19,8 @@ export interface LossRequest {
   readonly primitives: Primitives
   /** In the whole training, from 0. */
   readonly step: number
+  /** [class], added to the logits before the loss; null adds nothing. */
+  readonly offsets?: Float32Array | null
   /** Where the images stand in the step's batch, and how many that has. */
   readonly first: number
   readonly total: number
@@ -33,7 +35,7 @@ export interface LossRequest {
  * maskShares  [image, patch], where the recipe trains memberships towards masks; null elsewhere
  */
 export function batchLoss(request: LossRequest, weights: ReadonlyMap<string, tf.Tensor>, batch: Batch, maskShares: Float32Array | null = null): tf.Scalar {
-  const { recipe, data, seed, primitives, step, first, total } = request
+  const { recipe, data, seed, primitives, offsets = null, step, first, total } = request
   const { network, training } = recipe
   const share = batch.count / total
   const pixels = tf.tensor4d(batch.pixels, [batch.count, data.channels, data.height, data.width])
@@ -42,7 +44,8 @@ export function batchLoss(request: LossRequest, weights: ReadonlyMap<string, tf.
     dropPath: { rate: training.dropPath, seed: mixKey(mixKey(seed, DROP_STREAM), step), first },
     mask: { mode: 'sample', seeds: trainingSeeds(seed, step, total).slice(first, first + batch.count) },
   })
-  const classification = classificationLoss(logits, oneHot(batch.labels, network.classes), training.labelSmoothing)
+  const weighed = offsets === null ? logits : tf.add<tf.Tensor2D>(logits, offsets)
+  const classification = classificationLoss(weighed, oneHot(batch.labels, network.classes), training.labelSmoothing)
   const { maskSupervision } = training
   const loss =
     maskSupervision === undefined || maskShares === null

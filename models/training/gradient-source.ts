@@ -5,6 +5,7 @@ import { shuffledOrder, stepsPerEpoch, trainingBatch } from '../data/batches.ts'
 import type { DataSet } from '../data/data-set.ts'
 import { trainingMaskShares } from '../data/mask-shares.ts'
 import type { Normalization } from '../data/pixels.ts'
+import { classOffsets } from '../loss.ts'
 import type { Recipe } from '../recipes/recipe.ts'
 import { lossAndGradients } from '../variables.ts'
 import { batchLoss } from './batch-loss.ts'
@@ -52,8 +53,9 @@ export function batchCount({ data, recipe }: Pick<GradientSetting, 'data' | 'rec
 /** Gradients of parts in this thread. The weights are read at each call. */
 export function partGradients(setting: GradientSetting, weights: ReadonlyMap<string, tf.Variable>): PartGradients {
   const { recipe, data, seed, normalization, backend } = setting
-  const { batchSize, augmentation, maskSupervision } = recipe.training
-  const { count } = data.splits.train
+  const { batchSize, augmentation, maskSupervision, logitAdjustment } = recipe.training
+  const { count, labels } = data.splits.train
+  const offsets = logitAdjustment === undefined ? null : classOffsets(labels, recipe.network.classes, logitAdjustment)
   let order: { readonly epoch: number; readonly images: Uint32Array } = { epoch: -1, images: new Uint32Array(0) }
   return async ({ epoch, stepInEpoch }, { first, end }) => {
     if (order.epoch !== epoch) order = { epoch, images: shuffledOrder(count, seed, epoch) }
@@ -62,7 +64,7 @@ export function partGradients(setting: GradientSetting, weights: ReadonlyMap<str
     const batch = trainingBatch(data, chosen)
     const maskShares = maskSupervision === undefined ? null : trainingMaskShares(data, chosen, recipe.network.patchSize)
     const step = epoch * stepsPerEpoch(count, batchSize) + stepInEpoch
-    const request = { recipe, data, seed, primitives: backend.primitives, step, first, total: batchCount(setting) }
+    const request = { recipe, data, seed, primitives: backend.primitives, offsets, step, first, total: batchCount(setting) }
     const { loss, gradients } = lossAndGradients(weights, () => batchLoss(request, weights, batch, maskShares))
     const [value = Number.NaN] = await loss.data()
     tf.dispose(loss)

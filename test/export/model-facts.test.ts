@@ -45,6 +45,14 @@ describe('modelFacts', () => {
     expect(factsOf({ ...start, sources: null }).limits).toContainEqual(expect.stringContaining('do not tell their data'))
   })
 
+  it('says for which frequencies of the classes its probabilities are meant, where the training made up for them', () => {
+    const limitsOf = (logitAdjustment?: number) =>
+      modelFacts(network, { ...record, settings: { ...record.settings, ...(logitAdjustment && { logitAdjustment }) } }, null, release).limits.join()
+    expect(limitsOf(1)).toContain('meant for where all classes are equally frequent')
+    expect(limitsOf(0.5)).toContain('more alike in frequency')
+    expect(limitsOf()).not.toContain('frequen')
+  })
+
   it('says plainly which community was supervised with masks, as data and as a limit', () => {
     const settings = { ...record.settings, maskSupervision: { name: 'lesion', community: 0, layers: [5], weight: 1 } }
     const facts = modelFacts(network, { ...record, settings, masks: { images: 546, marked: 452 } }, null, release)

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { claimedShares, classificationLoss, membershipMaskLoss } from '../../models/loss.ts'
+import { claimedShares, classificationLoss, classOffsets, membershipMaskLoss } from '../../models/loss.ts'
 import { uniformAt } from '../../src/tensor/counter-random.ts'
 import { useBackend } from './support/use-backend.ts'
 
@@ -36,6 +36,14 @@ describe('classificationLoss', () => {
 
   it('takes mixed targets', async () => {
     expect(await lossOf([[0, Math.log(3)]], [[0.5, 0.5]], 0)).toBeCloseTo(-(Math.log(1 / 4) + Math.log(3 / 4)) / 2, 6)
+  })
+})
+
+describe('classOffsets', () => {
+  it('are logarithms of the shares of the labels, times the strength', () => {
+    const labels = Uint8Array.of(0, 2, 2, 2)
+    expect([...classOffsets(labels, 3, 1)]).toEqual([Math.log(1 / 4), Math.log(1 / 8), Math.log(3 / 4)].map(Math.fround))
+    expect([...classOffsets(labels, 3, 0.5)]).toEqual([Math.log(1 / 4) / 2, Math.log(1 / 8) / 2, Math.log(3 / 4) / 2].map(Math.fround))
   })
 })
 

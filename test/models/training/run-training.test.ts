@@ -7,16 +7,20 @@ import { type ChosenBackend, chooseBackend } from '../../../models/backend/choos
 import { writeCheckpoint } from '../../../models/checkpoint.ts'
 import { AUGMENTATION_LEVEL_1 } from '../../../models/data/augment.ts'
 import type { DataSet } from '../../../models/data/data-set.ts'
+import { normalizationOf } from '../../../models/data/pixels.ts'
 import { evaluateCheckpoint } from '../../../models/evaluate-checkpoint.ts'
 import { initialWeights } from '../../../models/initial-weights.ts'
+import { probabilitiesOf } from '../../../models/metrics.ts'
 import type { NetworkConfig } from '../../../models/network-config.ts'
 import { DCMM_VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_PNEUMONIA } from '../../../models/recipes/pneumonia-28.ts'
 import type { Recipe } from '../../../models/recipes/recipe.ts'
 import { weightsOfFile } from '../../../models/starting-point/given-weights.ts'
 import { readStartingPoint } from '../../../models/starting-point/read-starting-point.ts'
+import { networkLogits } from '../../../models/training/network-logits.ts'
 import { openRunStore } from '../../../models/training/run-store.ts'
 import { runTraining, type TrainingEvent, type TrainingJob } from '../../../models/training/run-training.ts'
 import { trainingRecordOf } from '../../../models/training/training-record.ts'
+import { toTfTensors } from '../../../models/variables.ts'
 import { syntheticData } from '../support/synthetic-data.ts'
 import { trained, trainingJob } from '../support/trainings.ts'
 
@@ -94,6 +98,25 @@ describe('a training', () => {
     const { curves, selectedEpoch } = trainingRecordOf(checkpoint)
     const losses = curves.map(({ validationLoss }) => validationLoss)
     expect(selectedEpoch).toBe(losses.indexOf(Math.min(...losses)) + 1)
+  })
+
+  it('answers with the frequencies of the classes where an image tells nothing, and with equal ones where the recipe adjusts the logits', async () => {
+    const { train, ...others } = data.splits
+    const alike = <T extends { images: Uint8Array }>(split: T): T => ({ ...split, images: split.images.map((_, i) => split.images[i % 256] ?? 0) })
+    const labels = train.labels.map((_, i) => (i % 8 === 0 ? 1 : 0))
+    const rare: DataSet = { ...data, splits: { ...others, train: { ...alike(train), labels }, test: alike(others.test) } }
+    const settled = { ...settings, epochs: 20, augmentation: null, dropPath: 0, learningRate: 3e-3, averageDecay: 0.8, labelSmoothing: 0, selection: 'last' } as const
+    const shareOfRare = async (name: string, training: Recipe['training']): Promise<number> => {
+      const { weights, config } = await trained(jobOf({ ...recipes.vit, training }, name, { data: rare }))
+      const normalization = normalizationOf(rare, rare.splits.train)
+      const held = toTfTensors(weights)
+      const probabilities = probabilitiesOf(await networkLogits(config, held, { data: rare, split: 'test', normalization }, backend))
+      tf.dispose([...held.values()])
+      const { count } = rare.splits.test
+      return Array.from({ length: count }, (_, i) => probabilities.data[2 * i + 1] ?? 0).reduce((sum, share) => sum + share / count, 0)
+    }
+    expect(await shareOfRare('as-frequent', settled)).toBeCloseTo(1 / 8, 1)
+    expect(await shareOfRare('balanced', { ...settled, logitAdjustment: 1 })).toBeCloseTo(1 / 2, 1)
   })
 
   it('leaves no tensor behind', async () => {
