@@ -14,7 +14,7 @@ const HELP = `npm run pretrain -- <recipe> --data <file.npz> [--data <file.npz> 
 Trains a backbone to say what hidden patches hold, on the training splits of all files together; no label and no test image is looked at.
 Leaves model.safetensors in the run's folder: npm run train -- <recipe> --init <run>/model.safetensors --init-allow 'head.*,...'
 
-  --data FILE          a gray .npz, told by its checksum, an unknown file is refused; repeat it for the union
+  --data FILE          an .npz, told by its checksum, an unknown file is refused; repeat it for the union; color for a recipe in color alone
   --allow-data SHA256  read this .npz all the same, named by its SHA-256; may be repeated
   --out DIR            the run's folder (default: runs/<recipe>-seed<S>)
   --resume             go on with the state that the folder holds
@@ -58,8 +58,9 @@ async function pretrain(args: readonly string[]): Promise<string> {
   const store = openRunStore(out)
   const resume = values.resume === true
   if (store.hasState() && !resume) throw invalid('out', `${out} already holds a run: --resume goes on with it, --out starts another`)
-  const training = unlabeledImages(sets, 'train', recipe.network.imageSize)
-  const validation = unlabeledImages(sets, 'validation', recipe.network.imageSize)
+  const shape = { side: recipe.network.imageSize, channels: recipe.network.channels === 3 ? 3 : 1 } as const
+  const training = unlabeledImages(sets, 'train', shape)
+  const validation = unlabeledImages(sets, 'validation', shape)
   const backend = await chooseBackend(values.backend === undefined ? null : parseBackendName(values.backend))
   process.stdout.write(
     `${recipe.title}\n${sets.map(({ facts }) => facts.title).join(', ')}: ${training.count} images, ${validation.count} to watch\nbackend: ${backend.description}\n`,

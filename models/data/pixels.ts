@@ -25,7 +25,7 @@ export function normalizationOf({ channels }: Pick<DataSet, 'channels'>, split: 
 }
 
 /** Image `index` of a split in [0, 1]: [channel, height, width]. */
-export function unitImage({ height, width, channels }: Pick<DataSet, 'height' | 'width' | 'channels'>, split: Split, index: number): Float32Array {
+export function unitImage({ height, width, channels }: Pick<DataSet, 'height' | 'width' | 'channels'>, split: Pick<Split, 'images'>, index: number): Float32Array {
   const size = height * width
   const start = index * size * channels
   const image = new Float32Array(channels * size)

@@ -37,7 +37,7 @@ export function initialPretrainingWeights(recipe: PretrainingRecipe, seed: numbe
   const encoder = [...initialWeights(recipe.network, seed)].filter(([name]) => !LEFT_OUT.has(name))
   const layers = [...initialWeights(decoderConfig(recipe), seed)].filter(([name]) => name.startsWith('blocks.') || name.startsWith('norm.'))
   const { width } = recipe.decoder
-  const pixels = recipe.network.patchSize ** 2
+  const pixels = recipe.network.channels * recipe.network.patchSize ** 2
   const own: readonly [string, Tensor][] = [
     ['embed.weight', zeros([width, recipe.network.width])],
     ['embed.bias', zeros([width])],

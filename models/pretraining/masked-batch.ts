@@ -2,7 +2,7 @@
 import { mixKey } from '../../src/tensor/counter-random.ts'
 import { augment, augmentationKey } from '../data/augment.ts'
 import { permutation } from '../data/batches.ts'
-import { normalizeInto } from '../data/pixels.ts'
+import { normalizeInto, unitImage } from '../data/pixels.ts'
 import { gridSide, type NetworkConfig } from '../network-config.ts'
 import type { PretrainingRecipe } from './pretraining-recipe.ts'
 import { sourceOf, type UnlabeledImages } from './unlabeled-images.ts'
@@ -11,11 +11,11 @@ export interface MaskedBatch {
   readonly count: number
   readonly visible: number
   readonly hidden: number
-  /** [image, visible, side x side]: pixels under the patches' windows, normalized, zeros outside the image. */
+  /** [image, visible, channel x side x side]: pixels under the patches' windows, normalized, zeros outside the image. */
   readonly windows: Float32Array
   /** [image, visible + hidden]: patches in the order in which the decoder has them, the visible ones first. */
   readonly order: Uint32Array
-  /** [image, hidden, patchSize x patchSize]: the hidden patches' own pixels, each patch with mean 0 and variance 1. */
+  /** [image, hidden, channel x patchSize x patchSize]: the hidden patches' own pixels, each patch with mean 0 and variance 1 over all of its channels. */
   readonly targets: Float32Array
 }
 
@@ -35,8 +35,8 @@ export function maskedBatch(data: UnlabeledImages, { recipe, images, seed, epoch
   const patches = gridSide(network) ** 2
   const hidden = Math.round(patches * hiddenShare)
   const visible = patches - hidden
-  const windowSize = (network.patchSize + 2 * network.patchOverlap) ** 2
-  const patchPixels = network.patchSize ** 2
+  const windowSize = network.channels * (network.patchSize + 2 * network.patchOverlap) ** 2
+  const patchPixels = network.channels * network.patchSize ** 2
   const batch = {
     count: images.length,
     visible,
@@ -59,30 +59,33 @@ export function maskedBatch(data: UnlabeledImages, { recipe, images, seed, epoch
   return batch
 }
 
-/** [row, column] */
+/** [channel, row, column] */
 function normalizedImage(data: UnlabeledImages, { augmentation }: PretrainingRecipe, image: number, seed: number, epoch: number | null): Float32Array {
-  const { side } = data
+  const { side, channels } = data
   const source = sourceOf(data, image)
-  const bytes = data.images.subarray(image * side * side, (image + 1) * side * side)
-  const unit = Float32Array.from(bytes, (value) => value / 255)
+  const shape = { channels, height: side, width: side }
+  const unit = unitImage(shape, data, image)
   const settings = { ...augmentation, mirrorProbability: source.mirrors ? 0.5 : 0 }
-  const changed = epoch === null ? unit : augment(unit, { channels: 1, height: side, width: side }, settings, augmentationKey(seed, epoch, image))
-  const pixels = new Float32Array(side * side)
+  const changed = epoch === null ? unit : augment(unit, shape, settings, augmentationKey(seed, epoch, image))
+  const pixels = new Float32Array(unit.length)
   normalizeInto(pixels, 0, changed, source.normalization)
   return pixels
 }
 
-/** The pixels of a patch and `overlap` pixels around it, zeros outside the image. */
-function windowOf(pixels: Float32Array, { imageSize, patchSize }: NetworkConfig, patch: number, overlap: number): Float32Array {
+/** The pixels of a patch and `overlap` pixels around it, zeros outside the image: [channel, row, column]. */
+function windowOf(pixels: Float32Array, { imageSize, patchSize, channels }: NetworkConfig, patch: number, overlap: number): Float32Array {
   const grid = imageSize / patchSize
   const side = patchSize + 2 * overlap
   const top = Math.floor(patch / grid) * patchSize - overlap
   const left = (patch % grid) * patchSize - overlap
-  const window = new Float32Array(side * side)
-  for (let y = 0; y < side; y++) {
-    for (let x = 0; x < side; x++) {
-      const [row, column] = [top + y, left + x]
-      if (row >= 0 && row < imageSize && column >= 0 && column < imageSize) window[y * side + x] = pixels[row * imageSize + column] ?? 0
+  const window = new Float32Array(channels * side * side)
+  for (let channel = 0; channel < channels; channel++) {
+    for (let y = 0; y < side; y++) {
+      for (let x = 0; x < side; x++) {
+        const [row, column] = [top + y, left + x]
+        const isInside = row >= 0 && row < imageSize && column >= 0 && column < imageSize
+        if (isInside) window[(channel * side + y) * side + x] = pixels[(channel * imageSize + row) * imageSize + column] ?? 0
+      }
     }
   }
   return window

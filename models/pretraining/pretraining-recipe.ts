@@ -50,4 +50,12 @@ export const MASKED_PATCHES_28: PretrainingRecipe = {
   epochs: 100,
 }
 
-export const PRETRAINING_RECIPES: readonly PretrainingRecipe[] = [MASKED_PATCHES_128, MASKED_PATCHES_28]
+/** The same in color: what is gray goes along, three times itself. */
+export const MASKED_PATCHES_28_COLOR: PretrainingRecipe = {
+  ...MASKED_PATCHES_28,
+  name: 'vit-tiny-patch4-28.masked-patches-color',
+  title: 'ViT at 28 pixels in color, pre-trained on masked patches',
+  network: { ...TINY_28, channels: 3 },
+}
+
+export const PRETRAINING_RECIPES: readonly PretrainingRecipe[] = [MASKED_PATCHES_128, MASKED_PATCHES_28, MASKED_PATCHES_28_COLOR]

@@ -10,7 +10,7 @@ import { lossAndGradients, readTensors, toTfTensors, toVariables } from '../../.
 import { syntheticData } from '../support/synthetic-data.ts'
 import { SMALL_RECIPE } from './small-recipe.ts'
 
-const data = unlabeledImages([syntheticData({ train: 6, validation: 2, test: 2, side: 16 })], 'train', 16)
+const data = unlabeledImages([syntheticData({ train: 6, validation: 2, test: 2, side: 16 })], 'train', { side: 16, channels: 1 })
 const weights = initialPretrainingWeights(SMALL_RECIPE, 1)
 
 let backend: ChosenBackend

@@ -30,8 +30,8 @@ const empty = syntheticData({ train: 1, validation: 1, test: 1, side: 16 })
 const sets = [{ ...empty, splits: { train: waves(64, 1), validation: waves(16, 2), test: waves(1, 3) } }]
 const job = async (change: Partial<PretrainingJob> = {}): Promise<PretrainingJob> => ({
   recipe: SMALL_RECIPE,
-  training: unlabeledImages(sets, 'train', 16),
-  validation: unlabeledImages(sets, 'validation', 16),
+  training: unlabeledImages(sets, 'train', { side: 16, channels: 1 }),
+  validation: unlabeledImages(sets, 'validation', { side: 16, channels: 1 }),
   seed: 0,
   backend: await chooseBackend('wasm'),
   store: openRunStore(mkdtempSync(join(tmpdir(), 'pretraining-'))),
