@@ -3,7 +3,7 @@
 import { PUBLISHED } from '../models/comparison/published-results.ts'
 import type { Interval } from '../models/metrics.ts'
 import type { NetworkConfig } from '../models/network-config.ts'
-import { deadReason, type StructureDiagnostics } from '../models/training/structure-diagnostics.ts'
+import { type DcmmDiagnostics, deadReason, type SbmDiagnostics, type StructureDiagnostics } from '../models/training/structure-diagnostics.ts'
 import type { TrainingRecord } from '../models/training/training-record.ts'
 import type { Manifest } from '../src/domain/manifest.ts'
 import type { GraphEvaluation } from './evaluate-graph.ts'
@@ -114,17 +114,27 @@ function structureSection({ manifest, record, evaluation }: CardSource): string 
     parts.push(table(['test split', 'AUC', 'accuracy', 'NLL'], rows))
   }
   const last = record.curves.find(({ epoch }) => epoch === record.selectedEpoch)
-  const dead = (last?.structure ?? []).flatMap((layer) => {
-    const reason = deadReason(layer)
-    return reason === null ? [] : [`layer ${layer.layer}: ${reason}`]
-  })
-  if (dead.length > 0) parts.push(`**The structure is dead: ${dead.join('; ')}.** Such a model is a plain ViT that draws maps; do not read them as communities that it uses.`)
-  if (last?.structure.length) parts.push(`Measured on validation images in the selected epoch:\n\n${diagnosticsTable(last.structure)}`)
+  if (last?.structure.length) parts.push(structureFigures(last.structure))
   return parts.length === 1 ? '' : parts.join('\n\n')
 }
 
+/** How alive each layer's structure is, behind a warning where one is dead. */
+export function structureFigures(layers: StructureDiagnostics): string {
+  const dead = layers.flatMap((layer) => {
+    const reason = deadReason(layer)
+    return reason === null ? [] : [`layer ${layer.layer}: ${reason}`]
+  })
+  const figures = `Measured on validation images in the selected epoch:\n\n${diagnosticsTable(layers)}`
+  return dead.length === 0 ? figures : `${deadText(dead, layers.length)}\n\n${figures}`
+}
+
+function deadText(dead: readonly string[], layers: number): string {
+  if (dead.length === layers) return `**The structure is dead: ${dead.join('; ')}.** Such a model is a plain ViT that draws maps; do not read them as communities that it uses.`
+  return `**The structure is dead in ${dead.length} of ${layers} layers: ${dead.join('; ')}.** Do not read their maps as communities that the network uses.`
+}
+
 /** How the figures of a layer are called; models/training/structure-diagnostics.ts says what each is. */
-const DIAGNOSTICS: Readonly<Record<string, string>> = {
+const DIAGNOSTICS: Readonly<Record<keyof DcmmDiagnostics | keyof SbmDiagnostics, string>> = {
   layer: 'layer',
   zeroDegreeShare: 'zero degrees',
   meanDegree: 'mean degree',
@@ -134,17 +144,23 @@ const DIAGNOSTICS: Readonly<Record<string, string>> = {
   distinctCommunities: 'of which in one image',
   membershipConfidence: 'largest membership',
   density: 'density',
+  headDensities: 'of each head, forced edges left out',
+  maskDeviation: 'mask SD',
+}
+
+function rounded(figure: number): string {
+  return String(Number(figure.toPrecision(4)))
 }
 
 /** A row a layer. */
 function diagnosticsTable(layers: StructureDiagnostics): string {
-  const names = Object.keys(DIAGNOSTICS).filter((name) => layers.some((layer) => name in layer))
+  const figures = Object.entries(DIAGNOSTICS).filter(([name]) => layers.some((layer) => name in layer))
   const rows = layers.map((layer) => {
-    const facts = new Map<string, number>(Object.entries(layer))
-    return names.map((name) => String(Number((facts.get(name) ?? Number.NaN).toPrecision(4))))
+    const facts = new Map<string, number | readonly number[]>(Object.entries(layer))
+    return figures.map(([name]) => [facts.get(name) ?? []].flat().map(rounded).join(' '))
   })
   return table(
-    names.map((name) => DIAGNOSTICS[name] ?? name),
+    figures.map(([, title]) => title),
     rows,
   )
 }

@@ -2,6 +2,7 @@
 
 import { attentionMostlyOnBlank } from '../models/explanations/explanation-record.ts'
 import type { NetworkConfig } from '../models/network-config.ts'
+import { deadReason } from '../models/training/structure-diagnostics.ts'
 import type { TrainingRecord } from '../models/training/training-record.ts'
 import type { ExplanationRecord } from '../src/domain/manifest.ts'
 import type { ModelFacts } from './build-manifest.ts'
@@ -67,6 +68,7 @@ export function modelFacts(
       ...startLimits(record),
       ...adjustmentLimits(record),
       ...structureLimits(config),
+      ...deadLimits(record),
       ...supervisionLimits(record),
       ...blankLimits(explanations),
       ...data.caveats,
@@ -116,6 +118,15 @@ function supervisionLimits(record: TrainingRecord): readonly string[] {
   ]
 }
 
+/** A structure that the network does not feel is drawn like any other: the reader of its maps has to be told. */
+export function deadLimits({ curves, selectedEpoch }: Pick<TrainingRecord, 'curves' | 'selectedEpoch'>): readonly string[] {
+  const layers = curves.find(({ epoch }) => epoch === selectedEpoch)?.structure ?? []
+  const dead = layers.filter((layer) => deadReason(layer) !== null).map(({ layer }) => layer)
+  if (dead.length === 0) return []
+  const where = dead.length === layers.length ? 'The structure' : `The structure of layer${dead.length === 1 ? '' : 's'} ${dead.join(', ')} (from 0)`
+  return [`${where} is dead: the network hardly feels it (the card says why), so communities and masks drawn from there are not what it used.`]
+}
+
 /** A network that reads from patches that show nothing draws maps that point at nothing. */
 function blankLimits(explanations: ExplanationRecord | null): readonly string[] {
   const share = explanations === null ? null : attentionMostlyOnBlank(explanations)
@@ -125,15 +136,21 @@ function blankLimits(explanations: ExplanationRecord | null): readonly string[] 
   ]
 }
 
-function structureLimits(config: NetworkConfig): readonly string[] {
+/** The class is read from the class token, whose row no mask of these networks touches; no later layer carries on what the patches' rows became. */
+const BLIND_LAST_LAYER =
+  'In the last layer the class token’s row is never masked, so that no mask of that layer changes a prediction: communities, degrees and masks drawn from it describe patches, and explain no answer.'
+
+export function structureLimits(config: NetworkConfig): readonly string[] {
   const { structuredLayers, depth } = config
   if (structuredLayers.length === 0) return []
   const last = structuredLayers.length === 1 && structuredLayers[0] === depth - 1
   const where = last
     ? 'The structure is in the last layer alone: only the class token’s row of the bias can change a prediction; patch-to-patch views are descriptive.'
     : `The structure is in layers ${structuredLayers.join(', ')} (from 0): tail counterfactuals are exact for the last of them only.`
+  const isBlind = config.sbm?.classTokenAlwaysOn === true && structuredLayers.includes(depth - 1)
   return [
     where,
+    ...(isBlind ? [BLIND_LAST_LAYER] : []),
     'Community numbers are arbitrary in each head, and another training groups the patches otherwise (docs/explanations.md): a community belongs to this model, not to the anatomy.',
   ]
 }

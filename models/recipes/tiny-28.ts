@@ -1,4 +1,4 @@
-/** Breast ultrasound and chest X-rays at 28 pixels, meant to start from the masked-patch pre-training at that size (`--init`). */
+/** Breast ultrasound, chest X-rays and fundus photographs at 28 pixels, meant to start from the masked-patch pre-training at that size (`--init`). */
 import { AUGMENTATION_LEVEL_2 } from '../data/augment.ts'
 import { TINY_28 } from './backbones.ts'
 import { type PlacedSet, placedRecipes } from './placed-recipes.ts'
@@ -19,4 +19,13 @@ const SETS: readonly PlacedSet[] = [
   { name: 'pneumonia-pretrained', title: 'PneumoniaMNIST at 28 pixels, from masked patches', dataSet: 'pneumoniamnist', classes: 2, training: FINE_TUNING },
 ]
 
+const RETINA: PlacedSet = {
+  name: 'retina-pretrained',
+  title: 'RetinaMNIST at 28 pixels, from masked patches in color',
+  dataSet: 'retinamnist',
+  classes: 5,
+  training: { ...FINE_TUNING, batchSize: 32, augmentation: { ...AUGMENTATION_LEVEL_2, mirrorProbability: 0.5 } },
+}
+
 export const TINY_28_RECIPES: readonly Recipe[] = SETS.flatMap((set) => placedRecipes('tiny', TINY_28, set))
+export const TINY_28_COLOR_RECIPES: readonly Recipe[] = placedRecipes('tiny', { ...TINY_28, channels: 3 }, RETINA)

@@ -2,7 +2,7 @@
 
 import type { MaskFigures } from './mask-figures.ts'
 import type { TrainingEvent } from './run-training.ts'
-import { deadReason } from './structure-diagnostics.ts'
+import { deadReason, type SbmDiagnostics } from './structure-diagnostics.ts'
 import type { EpochRecord } from './training-record.ts'
 
 export interface ProgressPrinter {
@@ -69,9 +69,14 @@ function masksText({ loss, pointing, iou }: MaskFigures): string {
 }
 
 function structureText(diagnostics: EpochRecord['structure'][number]): string {
-  if ('density' in diagnostics) return `layer ${diagnostics.layer}: density ${diagnostics.density.toFixed(3)}`
-  const { layer, zeroDegreeShare, meanDegree, largestClassTokenBias, classTokenBiasSpread, effectiveCommunities, membershipConfidence, distinctCommunities } = diagnostics
   const dead = deadReason(diagnostics)
   const warning = dead === null ? '' : ` DEAD: ${dead}`
+  if ('density' in diagnostics) return `layer ${diagnostics.layer}: ${densityText(diagnostics)}${warning}`
+  const { layer, zeroDegreeShare, meanDegree, largestClassTokenBias, classTokenBiasSpread, effectiveCommunities, membershipConfidence, distinctCommunities } = diagnostics
   return `layer ${layer}: zero degrees ${zeroDegreeShare.toFixed(2)} mean degree ${meanDegree.toFixed(3)} class-token bias max ${largestClassTokenBias.toFixed(2)} spread ${classTokenBiasSpread.toFixed(3)} communities ${effectiveCommunities.toFixed(1)} of which in one image ${distinctCommunities.toFixed(1)}, confidence ${membershipConfidence.toFixed(2)}${warning}`
+}
+
+function densityText({ density, headDensities, maskDeviation }: SbmDiagnostics): string {
+  const heads = headDensities === undefined ? '' : ` (heads ${headDensities.map((value) => value.toFixed(2)).join(' ')})`
+  return `density ${density.toFixed(3)}${heads}${maskDeviation === undefined ? '' : ` mask SD ${maskDeviation.toFixed(3)}`}`
 }

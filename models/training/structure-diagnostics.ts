@@ -5,6 +5,7 @@ import { type Tensor, tensorOf } from '../../src/tensor/tensor.ts'
 import { forward } from '../forward.ts'
 import type { Primitives } from '../layers/primitives.ts'
 import type { NetworkConfig } from '../network-config.ts'
+import { forcedEdges, freeEdgeCount } from '../sbm-vit/forced-edges.ts'
 import { evaluationBatches, evaluationPixels, type SplitRequest } from './network-logits.ts'
 
 /** Of one DCMM layer, over images, heads and tokens. Source of what to watch: models 4.1, P1 to P5. */
@@ -28,8 +29,12 @@ export interface DcmmDiagnostics {
 /** Of one SBM layer. */
 export interface SbmDiagnostics {
   readonly layer: number
-  /** The mean edge probability. */
+  /** The mean edge probability, forced edges included. */
   readonly density: number
+  /** Of each head: the part of the edges that are not forced which a mask is expected to keep. Left out by trainings before this was measured, as the next. */
+  readonly headDensities?: readonly number[]
+  /** The standard deviation of these edges' probabilities within one image and head, the mean over both: 0 where no edge is likelier than another. */
+  readonly maskDeviation?: number
 }
 
 export type StructureDiagnostics = readonly (DcmmDiagnostics | SbmDiagnostics)[]
@@ -39,12 +44,16 @@ const UNFELT_BIAS = 0.05
 /** Nearly every edge there, or nearly none but the forced ones. */
 const DENSE = 0.99
 const EMPTY = 0.001
+/** Edges whose probabilities differ by less than this part of their mean: the mean field adds their logarithms to the scores, which then differ by less than UNFELT_BIAS. */
+const EVEN = UNFELT_BIAS
 
 /** Why a layer's structure does nothing, in words for a card or a terminal; null where it does something. Source of the signs: models 4.1, P1 to P5. */
 export function deadReason(layer: StructureDiagnostics[number]): string | null {
   if ('density' in layer) {
     if (layer.density >= DENSE) return `its masks keep ${(100 * layer.density).toFixed(1)} % of the edges: it is plain attention`
-    return layer.density <= EMPTY ? 'its masks keep no edge but the forced ones' : null
+    if (layer.density <= EMPTY) return 'its masks keep no edge but the forced ones'
+    const { maskDeviation = Number.POSITIVE_INFINITY } = layer
+    return maskDeviation < EVEN * layer.density ? `its edges are all as likely (${layer.density.toFixed(3)}, SD ${maskDeviation.toFixed(4)}): its masks are chance` : null
   }
   if (layer.zeroDegreeShare === 1) return 'every degree is exactly zero: no gradient can bring it back'
   if (Math.abs(layer.largestClassTokenBias) < UNFELT_BIAS) return `its largest class-token bias is ${layer.largestClassTokenBias.toFixed(3)}: the softmax does not feel it`
@@ -67,20 +76,35 @@ export async function diagnoseStructure(
   for (const part of evaluationBatches(config, images, images)) parts.push(await watchedStages(config, weights, request, primitives, part))
   const stage = (layer: number, name: keyof typeof WATCHED): Tensor => joined(parts.map((part) => part.get(`layer${layer}.${name}`)))
   return config.structuredLayers.map((layer) =>
-    config.dcmm === null
-      ? { layer, density: meanOf(stage(layer, 'edgeProbability').data) }
-      : diagnoseDcmm(layer, stage(layer, 'degree'), stage(layer, 'bias'), stage(layer, 'membership')),
+    config.dcmm === null ? diagnoseSbm(layer, stage(layer, 'edgeProbability')) : diagnoseDcmm(layer, stage(layer, 'degree'), stage(layer, 'bias'), stage(layer, 'membership')),
   )
 }
 
 type Stages = ReadonlyMap<string, Tensor>
 
-/** What is kept of the stages that are watched: the bias' class-token row [batch, head, 1, token], the mean edge probability [batch, 1], the others whole. */
-const WATCHED: Readonly<Record<'edgeProbability' | 'degree' | 'bias' | 'membership', (stage: tf.Tensor) => tf.Tensor>> = {
-  edgeProbability: (stage) => tf.mean(stage, [1, 2, 3]).expandDims(1),
+/** What is kept of the stages that are watched: the bias' class-token row [batch, head, 1, token], three figures of the edge probabilities [batch, head, 3], the others whole. */
+const WATCHED: Readonly<Record<'edgeProbability' | 'degree' | 'bias' | 'membership', (stage: tf.Tensor, config: NetworkConfig) => tf.Tensor>> = {
+  edgeProbability: edgeFigures,
   degree: (stage) => stage,
   bias: (stage) => stage.slice([0, 0, 0, 0], [-1, -1, 1, -1]),
   membership: (stage) => stage,
+}
+
+/**
+ * The mean probability of all edges; of those that are not forced the mean of what a mask keeps, and its standard deviation.
+ *
+ * probability  [batch, head, token, token]
+ * returns      [batch, head, 3]
+ */
+function edgeFigures(probability: tf.Tensor, { sbm }: NetworkConfig): tf.Tensor {
+  if (sbm === null) throw new RangeError('no SBM has edge probabilities')
+  const tokens = probability.shape.at(-1) ?? 1
+  const free = tf.sub(1, forcedEdges(tokens, sbm))
+  const count = Math.max(freeEdgeCount(tokens, sbm), 1)
+  const kept = tf.clipByValue(tf.add(probability, sbm.delta), 0, 1)
+  const mean = tf.div(tf.sum(tf.mul(kept, free), [2, 3], true), count)
+  const variance = tf.div(tf.sum(tf.mul(tf.squaredDifference(kept, mean), free), [2, 3]), count)
+  return tf.stack([tf.mean(probability, [2, 3]), tf.squeeze(mean, [2, 3]), tf.sqrt(variance)], -1)
 }
 
 /** Of the images from `start` to `end`. */
@@ -94,7 +118,9 @@ async function watchedStages(
   const pixels = evaluationPixels(request, start, end)
   const kept = tf.tidy(() => {
     const { stages } = forward(config, weights, pixels, { primitives, capture: true })
-    return Object.entries(WATCHED).flatMap(([name, keep]) => [...stages].filter(([stage]) => stage.endsWith(`.${name}`)).map(([stage, tensor]) => [stage, keep(tensor)] as const))
+    return Object.entries(WATCHED).flatMap(([name, keep]) =>
+      [...stages].filter(([stage]) => stage.endsWith(`.${name}`)).map(([stage, tensor]) => [stage, keep(tensor, config)] as const),
+    )
   })
   const read = kept.map(async ([name, tensor]): Promise<[string, Tensor]> => [name, tensorOf(Float32Array.from(await tensor.data()), tensor.shape)])
   const stages = new Map(await Promise.all(read))
@@ -114,6 +140,12 @@ function joined(parts: readonly (Tensor | undefined)[]): Tensor {
     end += part.data.length
   }
   return tensorOf(data, [there.reduce((images, part) => images + (part.shape[0] ?? 0), 0), ...shape.slice(1)])
+}
+
+/** The figures of one layer from those of its edges, [batch, head, 3]. */
+function diagnoseSbm(layer: number, { shape: [, heads = 1], data }: Tensor): SbmDiagnostics {
+  const figure = (at: number, head?: number): number => meanOf(data.filter((_, i) => i % 3 === at && (head === undefined || Math.floor(i / 3) % heads === head)))
+  return { layer, density: figure(0), headDensities: Array.from({ length: heads }, (_, head) => figure(1, head)), maskDeviation: figure(2) }
 }
 
 /**

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { modelFacts } from '../../export/model-facts.ts'
+import type { NetworkConfig } from '../../models/network-config.ts'
 import { DCMM_VIT_PNEUMONIA } from '../../models/recipes/pneumonia-28.ts'
+import type { StructureDiagnostics } from '../../models/training/structure-diagnostics.ts'
 import type { TrainingRecord } from '../../models/training/training-record.ts'
+import { smallSbm } from '../models/support/small-network.ts'
 
 const { network } = DCMM_VIT_PNEUMONIA
 const record = {
@@ -51,6 +54,23 @@ describe('modelFacts', () => {
     expect(limitsOf(1)).toContain('meant for where all classes are equally frequent')
     expect(limitsOf(0.5)).toContain('more alike in frequency')
     expect(limitsOf()).not.toContain('frequen')
+  })
+
+  it('says of an SBM that its last layer’s masks change no prediction, unless they may mask the class token', () => {
+    const sbm = smallSbm({ classTokenAlwaysOn: true })
+    const limitsOf = (config: NetworkConfig) => modelFacts(config, record, null, release).limits.join()
+    expect(limitsOf(sbm)).toContain('no mask of that layer changes a prediction')
+    for (const other of [smallSbm({ classTokenAlwaysOn: false }), { ...sbm, structuredLayers: [0, 1] }]) expect(limitsOf(other)).not.toContain('no mask of that layer')
+  })
+
+  it('says in which layers the structure is dead', () => {
+    const alive = { layer: 1, density: 0.2, headDensities: [0.2], maskDeviation: 0.1 }
+    const dead = { ...alive, layer: 0, maskDeviation: 0.001 }
+    const curve = { epoch: 1, trainingLoss: 1, validationLoss: 1, validationAccuracy: 0.5, validationAuc: 0.5 }
+    const limitsOf = (structure: StructureDiagnostics) => modelFacts(network, { ...record, curves: [{ ...curve, structure }] }, null, release).limits.join()
+    expect(limitsOf([dead, alive])).toContain('The structure of layer 0 (from 0) is dead')
+    expect(limitsOf([dead])).toContain('The structure is dead')
+    expect(limitsOf([alive])).not.toContain('dead')
   })
 
   it('says plainly which community was supervised with masks, as data and as a limit', () => {

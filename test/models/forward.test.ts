@@ -37,6 +37,17 @@ describe.each(TEST_BACKENDS)('forward on %s', (backend) => {
     expect(greatestDifference(await loudLogits(smallSbm(), 'as-trained'), plain)).toBeGreaterThan(1e-3)
   })
 
+  it('answers as a plain network where an SBM masks the last layer alone and never the class token: such masks reach no logit', async () => {
+    const pixels = smallPixels(smallVit(), 2)
+    const loudLogits = async (config: NetworkConfig, options: Partial<ForwardOptions> = {}): Promise<Float32Array> =>
+      (await runNetwork(config, loudWeights(config), pixels, { primitives: plainPrimitives, ...options })).get('logits')!.data
+    const plain = await loudLogits(smallVit())
+    const lastAlone = { structuredLayers: [2] }
+    expect(greatestDifference(await loudLogits(smallSbm({ classTokenAlwaysOn: true }, lastAlone)), plain)).toBeLessThan(CLOSE)
+    expect(greatestDifference(await loudLogits(smallSbm({ classTokenAlwaysOn: true }, lastAlone), { mask: { mode: 'sample', seeds: [1, 2] } }), plain)).toBeLessThan(CLOSE)
+    expect(greatestDifference(await loudLogits(smallSbm({ classTokenAlwaysOn: false }, lastAlone)), plain)).toBeGreaterThan(1e-3)
+  })
+
   it('adds nothing to the loss of a plain network or of one without its structure', async () => {
     expect(await regularizationOf(smallVit())).toBe(0)
     expect((await run(smallDcmm(), smallPixels(smallDcmm(), 1), { structure: 'removed' })).get('regularization')!.data[0]).toBe(0)

@@ -9,7 +9,10 @@ describe('the recipes', () => {
     expect(name).toMatch(new RegExp(`^${network.network}-[a-z]+-patch${network.patchSize}-${network.imageSize}\\.`))
   })
 
-  const ends = ['pneumonia', 'pneumonia-pretrained', 'breast-pretrained'].map((end) => ({ set: end, mark: new RegExp(`\\.${end}$`) }))
+  const ends = ['pneumonia', 'pneumonia-pretrained', 'breast-pretrained', 'retina-pretrained', 'brain', 'brain-balanced'].map((end) => ({
+    set: end,
+    mark: new RegExp(`\\.${end}$`),
+  }))
 
   it.each([...ends, ...COMPARED_SETS.map(({ name }) => ({ set: `${name} in the comparison`, mark: new RegExp(`\\.compare-${name}`) }))])(
     'for $set share backbone and procedure, so that they can be compared',

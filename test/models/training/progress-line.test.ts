@@ -52,6 +52,9 @@ describe('the progress of a training', () => {
     expect(epochLine(record, 30)).toBe('epoch 3/30  loss 0.5000  validation loss 0.2500 AUC 0.9688 accuracy 0.8750')
     expect(epochLine({ ...record, structure: [dcmm] }, 30)).toContain('class-token bias max 2.00 spread 0.250 communities 6.5')
     expect(epochLine({ ...record, structure: [{ layer: 0, density: 0.25 }] }, 30)).toContain('layer 0: density 0.250')
+    const told = { layer: 0, density: 0.25, headDensities: [0.2, 0.3], maskDeviation: 0.02 }
+    expect(epochLine({ ...record, structure: [told] }, 30)).toContain('layer 0: density 0.250 (heads 0.20 0.30) mask SD 0.020')
+    expect(epochLine({ ...record, structure: [{ ...told, maskDeviation: 0.001 }] }, 30)).toContain('DEAD: its edges are all as likely')
   })
 
   it('says loudly when the structure is dead', () => {
