@@ -4,10 +4,15 @@ import { sizeOf, type Tensor, tensorOf } from '../src/tensor/tensor.ts'
 import type { NetworkConfig } from './network-config.ts'
 import { weightShapes } from './weight-shapes.ts'
 
-/** SD of every linear layer's weights and of the positions (timm's vision transformer; its cut at +-2 lies 100 SD away and is left out). */
-const LINEAR_SD = 0.02
-/** SD of the class token (timm). */
+/** Standard deviation of every linear layer's weights and of the positions (timm's vision transformer; its cut at +-2 lies 100 SD away and is left out). */
+export const LINEAR_DEVIATION = 0.02
+/** The same of the class token (timm). */
 const CLASS_TOKEN_SD = 1e-6
+
+/** The same of the community embeddings, [head, community, headWidth]. */
+export function clusterDeviation(shape: readonly number[]): number {
+  return Math.sqrt(2 / sizeOf(shape.slice(1)))
+}
 
 /**
  * Weights by timm's names. Each tensor draws from its own key (seed, name), so that the three networks share the values of the weights that they share.
@@ -40,11 +45,11 @@ function initialValue(name: string, shape: readonly number[], config: NetworkCon
   if (name.endsWith('.degree.bias')) return constant(config.dcmm?.initialDegreeBias ?? 0)
   if (name.endsWith('.bias_scale')) return constant(config.dcmm?.initialBiasScale ?? 0)
   if (name.endsWith('.block_logits')) return normal(1)
-  if (name.endsWith('.cluster')) return normal(Math.sqrt(2 / sizeOf(shape.slice(1))))
+  if (name.endsWith('.cluster')) return normal(clusterDeviation(shape))
   if (name.includes('.cluster_mlp.')) return uniform(1 / Math.sqrt(config.width / config.heads))
   if (name.endsWith('.bias')) return constant(0)
   // timm leaves the patch convolution at PyTorch's default.
   if (name === 'patch_embed.proj.weight') return uniform(1 / Math.sqrt(sizeOf(shape.slice(1))))
   if (name === 'cls_token') return normal(CLASS_TOKEN_SD)
-  return normal(LINEAR_SD)
+  return normal(LINEAR_DEVIATION)
 }

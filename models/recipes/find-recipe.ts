@@ -6,7 +6,7 @@ import { DCMM_VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_PNEUMONIA } from './pneumoni
 import type { Recipe } from './recipe.ts'
 import { SMALL_128_RECIPES } from './small-128.ts'
 import { LESION_RECIPES } from './supervised-128.ts'
-import { TINY_28_COLOR_RECIPES, TINY_28_RECIPES } from './tiny-28.ts'
+import { LIVE_SBM_PNEUMONIA, TINY_28_COLOR_RECIPES, TINY_28_RECIPES } from './tiny-28.ts'
 
 export const RECIPES: readonly Recipe[] = [
   DCMM_VIT_PNEUMONIA,
@@ -17,6 +17,7 @@ export const RECIPES: readonly Recipe[] = [
   ...SMALL_128_RECIPES,
   ...LESION_RECIPES,
   ...TINY_28_RECIPES,
+  LIVE_SBM_PNEUMONIA,
   ...TINY_28_COLOR_RECIPES,
   ...COMPARISON_RECIPES,
 ]

@@ -24,6 +24,11 @@ export interface TrainingSettings {
    * and the entropy term can pull them into one community before the task has told them apart.
    */
   readonly initialMembershipDeviation: number | null
+  /**
+   * SBM only: the standard deviation that the community embeddings start with; left out, the original's, with which every edge is as likely as every
+   * other (.25) and stays so: the masks are chance.
+   */
+  readonly initialClusterDeviation?: number
   /** null leaves the images as they are. */
   readonly augmentation: Augmentation | null
   /**

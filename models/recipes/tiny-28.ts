@@ -4,6 +4,7 @@ import { TINY_28 } from './backbones.ts'
 import { type PlacedSet, placedRecipes } from './placed-recipes.ts'
 import { COMMON_TRAINING } from './pneumonia-28.ts'
 import type { Recipe, TrainingSettings } from './recipe.ts'
+import { LIVE_CLUSTER_DEVIATION, sampledSbm } from './structures.ts'
 
 /** Half of the usual learning rate, since it goes on from trained weights. */
 const FINE_TUNING: TrainingSettings = { ...COMMON_TRAINING, learningRate: 5e-4 }
@@ -18,6 +19,15 @@ const SETS: readonly PlacedSet[] = [
   },
   { name: 'pneumonia-pretrained', title: 'PneumoniaMNIST at 28 pixels, from masked patches', dataSet: 'pneumoniamnist', classes: 2, training: FINE_TUNING },
 ]
+
+/** The SBM's structure felt by the network: in every layer whose masks reach an answer, with edges that differ from the start. */
+export const LIVE_SBM_PNEUMONIA: Recipe = {
+  name: 'sbm-vit-tiny-patch4-28.pneumonia-live',
+  title: 'SBM-ViT, structure in all layers but the last and live from the start, on PneumoniaMNIST at 28 pixels, from masked patches',
+  dataSet: 'pneumoniamnist',
+  network: { ...TINY_28, ...sampledSbm([0, 1, 2, 3, 4]) },
+  training: { ...FINE_TUNING, initialClusterDeviation: LIVE_CLUSTER_DEVIATION },
+}
 
 const RETINA: PlacedSet = {
   name: 'retina-pretrained',

@@ -9,7 +9,7 @@ import type { Checkpoint } from '../checkpoint.ts'
 import { stepsPerEpoch } from '../data/batches.ts'
 import type { DataSet } from '../data/data-set.ts'
 import { type Normalization, normalizationOf } from '../data/pixels.ts'
-import { initialWeights } from '../initial-weights.ts'
+import { clusterDeviation, initialWeights, LINEAR_DEVIATION } from '../initial-weights.ts'
 import { classificationLoss } from '../loss.ts'
 import { metricsOf } from '../metrics.ts'
 import type { Recipe } from '../recipes/recipe.ts'
@@ -62,9 +62,6 @@ interface Setting {
   readonly stepsPerEpoch: number
   readonly steps: number
 }
-
-/** What initialWeights draws linear layers with. */
-const LINEAR_DEVIATION = 0.02
 
 /**
  * The whole training, or its rest.
@@ -122,17 +119,21 @@ async function settingOf(job: TrainingJob): Promise<Setting> {
   }
 }
 
-/** The network's own start, the membership weights as wide as the recipe asks. */
+/** The network's own start, the membership weights and the community embeddings as wide as the recipe asks. */
 export function freshWeights({ network, training }: Recipe, seed: number): ReadonlyMap<string, Tensor> {
-  const weights = initialWeights(network, seed)
-  const { initialMembershipDeviation: deviation } = training
-  if (deviation === null) return weights
-  const widen = ({ shape, data }: Tensor): Tensor =>
-    tensorOf(
-      data.map((value) => (value * deviation) / LINEAR_DEVIATION),
-      shape,
-    )
-  return new Map([...weights].map(([name, weight]) => [name, name.endsWith('.attn.membership.weight') ? widen(weight) : weight]))
+  const { initialMembershipDeviation: membership, initialClusterDeviation: cluster = null } = training
+  const widened = (name: string, weight: Tensor): Tensor => {
+    if (membership !== null && name.endsWith('.attn.membership.weight')) return withDeviation(weight, membership, LINEAR_DEVIATION)
+    return cluster !== null && name.endsWith('.attn.cluster') ? withDeviation(weight, cluster, clusterDeviation(weight.shape)) : weight
+  }
+  return new Map([...initialWeights(network, seed)].map(([name, weight]) => [name, widened(name, weight)]))
+}
+
+function withDeviation({ shape, data }: Tensor, wanted: number, own: number): Tensor {
+  return tensorOf(
+    data.map((value) => (value * wanted) / own),
+    shape,
+  )
 }
 
 /** The running epoch to its end, or to where it is stopped. */

@@ -7,7 +7,7 @@ import { encoderOf, initialPretrainingWeights } from '../../../models/pretrainin
 import { PRETRAINING_RECIPES } from '../../../models/pretraining/pretraining-recipe.ts'
 import type { Recipe } from '../../../models/recipes/recipe.ts'
 import { SMALL_128_RECIPES } from '../../../models/recipes/small-128.ts'
-import { TINY_28_COLOR_RECIPES, TINY_28_RECIPES } from '../../../models/recipes/tiny-28.ts'
+import { LIVE_SBM_PNEUMONIA, TINY_28_COLOR_RECIPES, TINY_28_RECIPES } from '../../../models/recipes/tiny-28.ts'
 import { weightsOfFile } from '../../../models/starting-point/given-weights.ts'
 import { readStartingPoint } from '../../../models/starting-point/read-starting-point.ts'
 import { freshWeights } from '../../../models/training/run-training.ts'
@@ -31,9 +31,9 @@ function expectedFresh(network: Recipe['network']): RegExp {
   return new RegExp(`^(${[...head, ...structure[network.network]].join('|') || '(?!)'})$`)
 }
 
-/** A DCMM has six weights of its own in its one structured layer, an SBM five in each of six. */
-function expectedCount({ network, classes }: Recipe['network']): number {
-  return (classes === 2 ? 0 : 2) + { vit: 0, 'dcmm-vit': 6, 'sbm-vit': 30 }[network]
+/** A DCMM has six weights of its own in its one structured layer, an SBM five in each of its layers. */
+function expectedCount({ network, classes, structuredLayers }: Recipe['network']): number {
+  return (classes === 2 ? 0 : 2) + { vit: 0, 'dcmm-vit': 6, 'sbm-vit': 5 }[network] * structuredLayers.length
 }
 
 describe('the encoder that comes along', () => {
@@ -56,7 +56,7 @@ describe('the encoder that comes along', () => {
 
 describe.each([
   ['128', 'vit-small-patch8-128.masked-patches', SMALL_128_RECIPES],
-  ['28', 'vit-tiny-patch4-28.masked-patches', TINY_28_RECIPES],
+  ['28', 'vit-tiny-patch4-28.masked-patches', [...TINY_28_RECIPES, LIVE_SBM_PNEUMONIA]],
   ['28 (color)', 'vit-tiny-patch4-28.masked-patches-color', TINY_28_COLOR_RECIPES],
 ])('the recipes at %s pixels that start from masked patches', (_size, pretraining, recipes) => {
   const bytes = encoder(pretraining)

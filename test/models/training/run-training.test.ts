@@ -14,11 +14,12 @@ import { probabilitiesOf } from '../../../models/metrics.ts'
 import type { NetworkConfig } from '../../../models/network-config.ts'
 import { DCMM_VIT_PNEUMONIA, SBM_VIT_PNEUMONIA, VIT_PNEUMONIA } from '../../../models/recipes/pneumonia-28.ts'
 import type { Recipe } from '../../../models/recipes/recipe.ts'
+import { LIVE_SBM_PNEUMONIA } from '../../../models/recipes/tiny-28.ts'
 import { weightsOfFile } from '../../../models/starting-point/given-weights.ts'
 import { readStartingPoint } from '../../../models/starting-point/read-starting-point.ts'
 import { networkLogits } from '../../../models/training/network-logits.ts'
 import { openRunStore } from '../../../models/training/run-store.ts'
-import { runTraining, type TrainingEvent, type TrainingJob } from '../../../models/training/run-training.ts'
+import { freshWeights, runTraining, type TrainingEvent, type TrainingJob } from '../../../models/training/run-training.ts'
 import { trainingRecordOf } from '../../../models/training/training-record.ts'
 import { toTfTensors } from '../../../models/variables.ts'
 import { syntheticData } from '../support/synthetic-data.ts'
@@ -91,6 +92,17 @@ describe('a training', () => {
     expect(checkpoint.weights.get('head.weight')).toEqual(given.weights.get('head.weight'))
     expect(trainingRecordOf(checkpoint).start).toEqual({ sha256: given.sha256, fresh: [], unused: [], sources: null })
     await expect(runTraining(jobOf(still, 'started', { resume: true }))).rejects.toMatchObject({ code: 'checkpoint-invalid' })
+  })
+
+  it('starts an SBM with communities as wide as the recipe asks, and all else as ever', () => {
+    const { network } = LIVE_SBM_PNEUMONIA
+    const [original, wide] = [initialWeights(network, 7), freshWeights({ ...LIVE_SBM_PNEUMONIA, training: { ...LIVE_SBM_PNEUMONIA.training, initialClusterDeviation: 2 } }, 7)]
+    expect([...wide].filter(([name, weight]) => weight.data.some((value, i) => value !== original.get(name)?.data[i])).map(([name]) => name)).toEqual(
+      network.structuredLayers.map((layer) => `blocks.${layer}.attn.cluster`),
+    )
+    const { data: values } = wide.get('blocks.0.attn.cluster') ?? expect.fail('a cluster')
+    expect(Math.sqrt(values.reduce((sum, value) => sum + value ** 2, 0) / values.length)).toBeCloseTo(2, 0)
+    expect(freshWeights(recipes['sbm-vit'], 7)).toEqual(initialWeights(recipes['sbm-vit'].network, 7))
   })
 
   it('keeps the averaged weights of the epoch with the lowest validation loss', async () => {
