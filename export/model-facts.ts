@@ -136,6 +136,17 @@ function blankLimits(explanations: ExplanationRecord | null): readonly string[] 
   ]
 }
 
+/** From where the structure reaches a prediction, and which counterfactual can tell. */
+function reachText({ structuredLayers, depth }: NetworkConfig): string {
+  const isInLast = structuredLayers.includes(depth - 1)
+  if (isInLast && structuredLayers.length === 1) {
+    return 'The structure is in the last layer alone: only the class token’s row of the bias can change a prediction; patch-to-patch views are descriptive.'
+  }
+  const where = `The structure is in layers ${structuredLayers.join(', ')} (from 0)`
+  if (isInLast) return `${where}: tail counterfactuals are exact for the last of them only.`
+  return `${where}, of ${depth}: it acts between patches and reaches a prediction through later layers, so that only a run without it tells how much.`
+}
+
 /** The class is read from the class token, whose row no mask of these networks touches; no later layer carries on what the patches' rows became. */
 const BLIND_LAST_LAYER =
   'In the last layer the class token’s row is never masked, so that no mask of that layer changes a prediction: communities, degrees and masks drawn from it describe patches, and explain no answer.'
@@ -143,13 +154,9 @@ const BLIND_LAST_LAYER =
 export function structureLimits(config: NetworkConfig): readonly string[] {
   const { structuredLayers, depth } = config
   if (structuredLayers.length === 0) return []
-  const last = structuredLayers.length === 1 && structuredLayers[0] === depth - 1
-  const where = last
-    ? 'The structure is in the last layer alone: only the class token’s row of the bias can change a prediction; patch-to-patch views are descriptive.'
-    : `The structure is in layers ${structuredLayers.join(', ')} (from 0): tail counterfactuals are exact for the last of them only.`
   const isBlind = config.sbm?.classTokenAlwaysOn === true && structuredLayers.includes(depth - 1)
   return [
-    where,
+    reachText(config),
     ...(isBlind ? [BLIND_LAST_LAYER] : []),
     'Community numbers are arbitrary in each head, and another training groups the patches otherwise (docs/explanations.md): a community belongs to this model, not to the anatomy.',
   ]

@@ -140,6 +140,7 @@ const released = [
   ['sbm-vit-tiny-patch4-28.pneumonia-v1', 'unusual'],
   ['dcmm-vit-tiny-patch4-28.pneumonia-pretrained-v1', 'out-of-scope'],
   ['sbm-vit-tiny-patch4-28.pneumonia-pretrained-v1', 'out-of-scope'],
+  ['sbm-vit-tiny-patch4-28.pneumonia-live-v1', 'unusual'],
 ] as const
 
 describe.each(released)('the released bundle %s', (id, ofAnAdult) => {

@@ -36,10 +36,13 @@ function expectedCount({ network, classes, structuredLayers }: Recipe['network']
   return (classes === 2 ? 0 : 2) + { vit: 0, 'dcmm-vit': 6, 'sbm-vit': 5 }[network] * structuredLayers.length
 }
 
-describe('the encoder that comes along', () => {
-  const bytes = readFileSync(resolve(import.meta.dirname, '../../../models/pretrained/vit-tiny-patch4-28.masked-patches.safetensors'))
+describe.each([
+  ['vit-tiny-patch4-28.masked-patches', [...TINY_28_RECIPES, LIVE_SBM_PNEUMONIA]],
+  ['vit-tiny-patch4-28.masked-patches-color', TINY_28_COLOR_RECIPES],
+])('the encoder %s, which comes along,', (name, recipes) => {
+  const bytes = readFileSync(resolve(import.meta.dirname, `../../../models/pretrained/${name}.safetensors`))
 
-  it.each(TINY_28_RECIPES.map((recipe) => [recipe.name, recipe] as const))('starts %s, head included, and names its data', (_, recipe) => {
+  it.each(recipes.map((recipe) => [recipe.name, recipe] as const))('starts %s and names its data', (_, recipe) => {
     const fresh = freshWeights(recipe, 0)
     const allowed = [...fresh.keys()].filter((name) => expectedFresh(recipe.network).test(name))
     const start = readStartingPoint(weightsOfFile(bytes), recipe.network, fresh, allowed)
