@@ -147,7 +147,7 @@ function reachText({ structuredLayers, depth }: NetworkConfig): string {
   return `${where}, of ${depth}: it acts between patches and reaches a prediction through later layers, so that only a run without it tells how much.`
 }
 
-/** The class is read from the class token, whose row no mask of these networks touches; no later layer carries on what the patches' rows became. */
+/** The class is read from the class token, whose row such a network never masks; no later layer carries on what the patches' rows became. */
 const BLIND_LAST_LAYER =
   'In the last layer the class token’s row is never masked, so that no mask of that layer changes a prediction: communities, degrees and masks drawn from it describe patches, and explain no answer.'
 

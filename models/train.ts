@@ -31,7 +31,7 @@ split), best, averaged and last. The test split is not looked at: see "npm run e
   --image-size N       of a table: pixels of the network's side (default: the recipe's)
   --out DIR            the run's folder (default: runs/<recipe>-seed<S>)
   --init PATH          start from the weights of a safetensors file (timm's names, or those of the authors' DCMM release) or of a bundle's folder
-  --init-allow A,B,... weights that may be lacking there, have in another shape or have left over; * stands for any characters
+  --init-allow A,B,... weights that may be lacking there, of another shape or left over; * stands for any characters
   --resume             go on with the state that the folder holds, to the same weights as an unbroken run
   --backend NAME       ${BACKEND_NAMES.join(', ')} (default: the first that starts)
   --workers N          cut each batch into 4 parts for 1 to 4 threads; the same weights to the bit whatever N, but not those without it
