@@ -149,7 +149,7 @@ function reachText({ structuredLayers, depth }: NetworkConfig): string {
 
 /** The class is read from the class token, whose row such a network never masks; no later layer carries on what the patches' rows became. */
 const BLIND_LAST_LAYER =
-  'In the last layer the class token’s row is never masked, so that no mask of that layer changes a prediction: communities, degrees and masks drawn from it describe patches, and explain no answer.'
+  'In the last layer the class token’s row is never masked, so that no mask of that layer changes a prediction: communities, edges and masks drawn from it describe patches, and explain no answer.'
 
 export function structureLimits(config: NetworkConfig): readonly string[] {
   const { structuredLayers, depth } = config
