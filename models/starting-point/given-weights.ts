@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { Problem } from '../../src/domain/problem.ts'
 import { readBundleFiles } from '../../src/infer/bundle-files.ts'
+import { checkHash } from '../../src/infer/check-graph.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { readGraphWeights } from '../graph-weights.ts'
 import { readSafetensors } from '../safetensors.ts'
@@ -31,14 +32,14 @@ export async function readGivenWeights(path: string): Promise<GivenWeights> {
 /** Of a safetensors file. Throws: "checkpoint-invalid". */
 export function weightsOfFile(bytes: Uint8Array): GivenWeights {
   const { tensors, metadata } = readSafetensors(bytes)
-  return { sha256: sha256Of(bytes), tensors, sources: dataSourcesOf(metadata) }
+  return { sha256: createHash('sha256').update(bytes).digest('hex'), tensors, sources: dataSourcesOf(metadata) }
 }
 
 /** What the manifest keeps of the training is what the checkpoint told. */
 async function weightsOfBundle(folder: string): Promise<GivenWeights> {
   const { manifest, graph } = await readBundleFiles(folder)
-  const sha256 = sha256Of(graph)
-  if (sha256 !== manifest.graph.sha256) throw new Problem('bundle-refused', "the graph's SHA-256 is not the manifest's", { reason: 'hash-mismatch' })
+  const { sha256 } = manifest.graph
+  checkHash(graph, sha256)
   const record = manifest.training === null ? {} : { training: JSON.stringify(manifest.training) }
   return { sha256, model: { id: manifest.id, version: manifest.version }, tensors: readGraphWeights(graph), sources: dataSourcesOf(record) }
 }
@@ -49,8 +50,4 @@ function readOrThrow(file: string): Uint8Array {
   } catch (cause) {
     throw new Problem('file-unreadable', 'the file of --init cannot be read', {}, cause)
   }
-}
-
-function sha256Of(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
 }

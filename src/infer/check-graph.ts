@@ -2,6 +2,7 @@
  * A graph's bytes in, the parsed graph out, or the reason why no runtime will ever see it. ONNX files have carried paths to other files
  * (CVE-2022-25882 and its successors): here a graph is one piece of bytes that refers to nothing outside itself.
  */
+import { createHash } from 'node:crypto'
 import { fromBinary } from '@bufbuild/protobuf'
 import {
   type AttributeProto,
@@ -45,6 +46,11 @@ export type RefusalReason = (typeof REFUSAL_REASONS)[number]
 
 export function refuse(reason: RefusalReason, detail: string, cause?: unknown): Problem<'bundle-refused'> {
   return new Problem('bundle-refused', detail, { reason }, cause)
+}
+
+/** Throws: "bundle-refused" where the bytes are not those that the manifest names. */
+export function checkHash(bytes: Uint8Array, sha256: string): void {
+  if (createHash('sha256').update(bytes).digest('hex') !== sha256) throw refuse('hash-mismatch', "a graph's SHA-256 is not the manifest's")
 }
 
 export const COMMUNITY_DOMAIN = 'org.attending.community'

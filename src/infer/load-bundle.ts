@@ -1,5 +1,4 @@
 /** A bundle's folder in, a model that runs out: everything is checked before the first image, and only bytes reach the runtime. */
-import { createHash } from 'node:crypto'
 import type { ModelProto } from 'onnx-buf'
 import type { InputTensor } from '../domain/image.ts'
 import type { Manifest } from '../domain/manifest.ts'
@@ -7,7 +6,7 @@ import type { ModelOutputs, RunTail } from '../domain/outputs.ts'
 import { Problem } from '../domain/problem.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type BundleFiles, readBundleFiles } from './bundle-files.ts'
-import { checkGraph, refuse } from './check-graph.ts'
+import { checkGraph, checkHash, refuse } from './check-graph.ts'
 import { inlineFunctions } from './inline-functions.ts'
 import { createModelRunner, type ModelRunner } from './model-runner.ts'
 import { nodeRuntime } from './node-runtime.ts'
@@ -96,7 +95,7 @@ async function warm(runner: ModelRunner, runtime: Runtime): Promise<void> {
  * written out in standard operations.
  */
 async function openGraph(runtime: Runtime, bytes: Uint8Array, sha256: string): Promise<{ session: Session; writtenOut: boolean; model: ModelProto }> {
-  if (createHash('sha256').update(bytes).digest('hex') !== sha256) throw refuse('hash-mismatch', "a graph's SHA-256 is not the manifest's")
+  checkHash(bytes, sha256)
   const model = checkGraph(bytes)
   try {
     return { session: await runtime.open(bytes), writtenOut: false, model }
